@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+# One rule a target; variables reach the scripts through the environment.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# as typed: a $ in them is for the guest
+override CMD := $(value CMD)
+override APPEND := $(value APPEND)
+export CMD APPEND
+
+help:		## this list
+	@echo 'make TARGET [VARIABLE=value]...'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## */  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@echo
+	@sed -n 's/^# \([A-Z_]*=\)/  \1/p' $(firstword $(MAKEFILE_LIST))
+
+tree:		## git tree of the kernel in build/tree: tag "base", then one commit per patch
+	scripts/tree.sh
+
+refresh:	## commits and edits in that tree go back into patches/ and the source files
+	scripts/refresh.sh
+
+series:		## the whole as mails for git send-email or git am, in build/series
+	scripts/series.sh
+
+kernel:		## builds the kernel that ARCH and KERNEL name
+	scripts/kernel.sh
+
+print-image:	## its path (with make -s)
+	@scripts/kernel.sh -i
+
+boot:		## a shell in that kernel
+	scripts/run.sh -i
+
+run:		## runs CMD in it, in a copy of the folder FILES; its output and exit status
+	@scripts/run.sh
+
+check:		## patches apply, checkpatch, no new warning or sparse line, kernel-doc, shellcheck
+	scripts/check.sh
+
+bisect:		## builds what each patch of the series touches, for both architectures
+	ARCH=arm64 scripts/bisect.sh
+	ARCH=x86_64 scripts/bisect.sh
+
+test:		## the tests: check, KUnit and programs in debug guests of both architectures
+	scripts/test.sh
+
+test-mutants:	## takes each guard out in turn: its test has to fail
+	scripts/mutants.sh
+
+bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: and 6.12, 64K pages)
+	bench/kbuild/kbuild.sh
+
+bench-mm:	## what the basic memory operations cost, in kernel instructions (PEERS=1: and 6.12)
+	bench/mm/mm.sh
+
+clean:		## removes what was built and measured; keeps the sources and the tree
+	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/results build/run.*
+
+# ARCH=arm64|x86_64    (arm64)
+# KERNEL=release|debug|stock|off|6.12|64k    (release) off: LARGE_ANON_FOLIO=n
+# LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
+# ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
+# SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware
+# ICOUNT=0|1    (0) counts instructions exactly: takes SMP=1
+# APPEND='...'    words for the kernel's command line
+# FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
+# PEERS=0|1    (0) the benchmarks also measure other kernels
+# JOBS=N    (all cores) parallel compilers
+
+.PHONY: help tree refresh series kernel print-image boot run check bisect test test-mutants \
+	bench bench-mm clean

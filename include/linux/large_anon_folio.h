@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_LARGE_ANON_FOLIO_H
+#define _LINUX_LARGE_ANON_FOLIO_H
+
+/*
+ * Large anonymous folios: a write fault served by more than one page.
+ *
+ * mm/large_anon_folio.c follows one fault: order, allocation, mapping.
+ * mm/large_anon_policy.c says which orders are enabled, and counts.
+ */
+
+#include <linux/mm.h>
+#include <linux/percpu.h>
+
+struct kobject;
+
+/* Per size, in hugepages-<size>kB/stats/. */
+enum large_anon_stat {
+	ANON_FAULT_ALLOC,		/* folio mapped by a fault */
+	ANON_FAULT_FALLBACK,		/* not allocated or not charged */
+	ANON_FAULT_FALLBACK_CHARGE,	/* allocated, but not charged */
+	NR_LARGE_ANON_STATS,
+};
+
+/* Called behind IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) too. */
+unsigned long anon_orders_enabled(unsigned long vm_flags);
+bool anon_pmd_order_enabled(void);
+
+#ifdef CONFIG_LARGE_ANON_FOLIO
+
+/*
+ * An order-1 folio has no page[2], where the deferred split list lives: the
+ * split code would write into the struct page of a neighbour.
+ */
+#define LARGE_ANON_MIN_ORDER	2
+
+/* Every order that has a policy, the PMD size included. */
+#define LARGE_ANON_ORDERS	GENMASK(HPAGE_PMD_ORDER, LARGE_ANON_MIN_ORDER)
+
+struct large_anon_stats {
+	unsigned long count[HPAGE_PMD_ORDER + 1][NR_LARGE_ANON_STATS];
+};
+
+DECLARE_PER_CPU(struct large_anon_stats, large_anon_stats);
+
+static inline void count_large_anon_stat(unsigned int order,
+					 enum large_anon_stat stat)
+{
+	this_cpu_inc(large_anon_stats.count[order][stat]);
+}
+
+int large_anon_sysfs_init(struct kobject *parent);
+void large_anon_sysfs_exit(void);
+
+vm_fault_t do_large_anon_page(struct vm_fault *vmf);
+
+#ifndef arch_large_anon_folio_supported
+/* An architecture says no where its page flags cannot follow a split. */
+static inline bool arch_large_anon_folio_supported(void)
+{
+	return true;
+}
+#endif
+
+#else /* CONFIG_LARGE_ANON_FOLIO */
+
+static inline void count_large_anon_stat(unsigned int order,
+					 enum large_anon_stat stat)
+{
+}
+
+static inline int large_anon_sysfs_init(struct kobject *parent)
+{
+	return 0;
+}
+
+static inline void large_anon_sysfs_exit(void)
+{
+}
+
+static inline vm_fault_t do_large_anon_page(struct vm_fault *vmf)
+{
+	return VM_FAULT_FALLBACK;
+}
+
+#endif /* CONFIG_LARGE_ANON_FOLIO */
+
+#endif /* _LINUX_LARGE_ANON_FOLIO_H */

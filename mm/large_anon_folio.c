@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Large anonymous folios: the write fault
+ *
+ * do_anonymous_page() asks do_large_anon_page() first. It picks the order,
+ * allocates and charges the folio, and maps it with one PTE per page:
+ *
+ *	pick an order	lockless; under mmap_lock the VMA is stable and no
+ *			page table goes away, but PTEs may be filled by others
+ *	allocate	never blocks for the sake of size
+ *	recheck		under the PTL: all PTEs still none?
+ *	map		references, RSS, rmap, LRU, PTEs; all under the PTL
+ *
+ * Whatever fails leads to a smaller order, in the end to the order-0 path.
+ */
+
+#include <linux/large_anon_folio.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/oom.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+#include <linux/userfaultfd_k.h>
+
+#include "internal.h"
+
+/*
+ * The stretch [lo, hi) of a PTE table that a folio for entry @idx may cover:
+ * inside the VMA, and free of the set entries that have been seen so far.
+ */
+struct pte_window {
+	unsigned int idx;
+	unsigned int lo;
+	unsigned int hi;
+};
+
+/*
+ * The highest of @orders whose naturally aligned block around w->idx lies in
+ * the window, 0 if there is none. Aligned table entries are aligned addresses,
+ * since a table maps an aligned range.
+ */
+static unsigned int window_order(const struct pte_window *w,
+				 unsigned long orders)
+{
+	while (orders) {
+		unsigned int order = __fls(orders);
+		unsigned int start = round_down(w->idx, 1U << order);
+
+		if (start >= w->lo && start + (1U << order) <= w->hi)
+			return order;
+		orders &= ~BIT(order);
+	}
+	return 0;
+}
+
+/*
+ * Narrow the window to the nearest set entry below and above w->idx, and
+ * return the highest of @orders that fits. Entry w->idx itself is the caller's
+ * business. No entry is read twice, and none that cannot matter: what lies
+ * below may shrink the order before anything above is looked at.
+ */
+static unsigned int scan_window(const pte_t *table, struct pte_window *w,
+				unsigned long orders)
+{
+	unsigned int order, i, end;
+
+	order = window_order(w, orders);
+	if (!order)
+		return 0;
+
+	end = round_down(w->idx, 1U << order);
+	for (i = w->idx; i > end; i--) {
+		if (!pte_none(READ_ONCE(table[i - 1]))) {
+			w->lo = i;
+			order = window_order(w, orders);
+			if (!order)
+				return 0;
+			break;
+		}
+	}
+
+	end = round_down(w->idx, 1U << order) + (1U << order);
+	for (i = w->idx + 1; i < end; i++) {
+		if (!pte_none(READ_ONCE(table[i]))) {
+			w->hi = i;
+			return window_order(w, orders);
+		}
+	}
+	return order;
+}
+
+/* The orders that policy and VMA allow for a fault below the PMD size. */
+static unsigned long fault_orders(struct vm_area_struct *vma)
+{
+	unsigned long orders = anon_orders_enabled(vma->vm_flags);
+
+	orders &= ~BIT(HPAGE_PMD_ORDER);
+	if (!orders)
+		return 0;
+
+	/*
+	 * Filling neighbours would swallow their userfaults. The flags are
+	 * stable: registering takes mmap_lock for writing.
+	 */
+	if (userfaultfd_armed(vma))
+		return 0;
+
+	/* munlock() passes over PTE-mapped compound pages. */
+	if (vma->vm_flags & VM_LOCKED)
+		return 0;
+
+	if (!arch_large_anon_folio_supported())
+		return 0;
+
+	/* prctl, VM_NOHUGEPAGE, special VMAs, no hardware support. */
+	if (!hugepage_vma_check(vma, vma->vm_flags, false, true, false))
+		return 0;
+
+	return orders;
+}
+
+/*
+ * Allocate, charge and zero a folio of @order for the aligned block around
+ * vmf->address. Reclaim or compaction for the sake of size would cost more
+ * than the size is worth, and orders up to PAGE_ALLOC_COSTLY_ORDER could
+ * even end in an OOM kill; so only a wakeup of kswapd is left of the defrag
+ * policy, in the allocator and in the memcg.
+ */
+static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
+					    unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	gfp_t gfp = vma_thp_gfp_mask(vma);
+	struct folio *folio;
+
+	gfp &= ~__GFP_DIRECT_RECLAIM;
+	gfp |= __GFP_NORETRY | __GFP_NOWARN;
+
+	folio = vma_alloc_folio(gfp, order, vma, addr, true);
+	if (!folio)
+		goto fallback;
+
+	if (mem_cgroup_charge(folio, vma->vm_mm, gfp)) {
+		folio_put(folio);
+		count_large_anon_stat(order, ANON_FAULT_FALLBACK_CHARGE);
+		goto fallback;
+	}
+	cgroup_throttle_swaprate(&folio->page, gfp);
+
+	/* Charged first: at the limit of a memcg no zeroing goes to waste. */
+	if (!want_init_on_alloc(gfp) && !want_init_on_free())
+		clear_huge_page(&folio->page, vmf->address, 1U << order);
+
+	/* Orders the zeroes before the PTEs, for all pages at once. */
+	__folio_mark_uptodate(folio);
+	return folio;
+
+fallback:
+	count_large_anon_stat(order, ANON_FAULT_FALLBACK);
+	return NULL;
+}
+
+/*
+ * Map @folio if all its PTEs are still none, or put it.
+ *
+ * Return: 0 when the fault is done, VM_FAULT_FALLBACK when a neighbour got in
+ * first (the window knows where), or the error of a dying address space.
+ */
+static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
+				       struct folio *folio,
+				       struct pte_window *w)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	unsigned int order = folio_order(folio);
+	unsigned int nr = 1U << order;
+	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	vm_fault_t ret = 0;
+	pte_t entry, *first;
+
+	entry = mk_pte(&folio->page, vma->vm_page_prot);
+	entry = pte_sw_mkyoung(entry);
+	if (vma->vm_flags & VM_WRITE)
+		entry = pte_mkwrite(pte_mkdirty(entry));
+
+	vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl);
+	first = vmf->pte - ((vmf->address - addr) >> PAGE_SHIFT);
+
+	if (!pte_none(*vmf->pte)) {
+		update_mmu_tlb(vma, vmf->address, vmf->pte);
+		goto release;
+	}
+	if (!scan_window(vmf->pte - w->idx, w, BIT(order))) {
+		ret = VM_FAULT_FALLBACK;
+		goto release;
+	}
+	ret = check_stable_address_space(mm);
+	if (ret)
+		goto release;
+
+	/*
+	 * All references before the LRU sees the folio: it passes the per-cpu
+	 * batches at once, and reclaim compares references with mappings.
+	 * The rmap before the PTEs: page_table_check looks at PageAnon.
+	 */
+	folio_ref_add(folio, nr - 1);
+	add_mm_counter(mm, MM_ANONPAGES, nr);
+	folio_add_new_anon_rmap_range(folio, &folio->page, nr, vma, addr);
+	folio_add_lru(folio);
+	set_ptes(mm, addr, first, entry, nr);
+	update_mmu_cache_range(vma, addr, first, nr);
+	pte_unmap_unlock(vmf->pte, vmf->ptl);
+
+	count_large_anon_stat(order, ANON_FAULT_ALLOC);
+	return 0;
+
+release:
+	pte_unmap_unlock(vmf->pte, vmf->ptl);
+	folio_put(folio);
+	return ret;
+}
+
+/**
+ * do_large_anon_page - serve an anonymous write fault with a large folio
+ * @vmf: the fault; vmf->pmd points to a PTE table, in which the entry of
+ *	vmf->address was none; vma->anon_vma is prepared
+ *
+ * Every round of the loop is for a smaller order than the one before, so
+ * threads that race for one range cannot keep each other from getting on.
+ *
+ * Context: mmap_lock held (for reading), no PTL held. May sleep to zero.
+ * Return: 0 when the fault is done, VM_FAULT_FALLBACK when order 0 has to
+ *	serve it (nothing is left behind), or another vm_fault_t error.
+ */
+vm_fault_t do_large_anon_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long orders = fault_orders(vma);
+	unsigned long table_addr = vmf->address & PMD_MASK;
+	struct pte_window w;
+	unsigned int order;
+	pte_t *table;
+
+	if (!orders)
+		return VM_FAULT_FALLBACK;
+
+	w.idx = pte_index(vmf->address);
+	w.lo = 0;
+	if (vma->vm_start > table_addr)
+		w.lo = pte_index(vma->vm_start);
+	w.hi = PTRS_PER_PTE;
+	if (vma->vm_end - table_addr < PMD_SIZE)
+		w.hi = pte_index(vma->vm_end);
+
+	table = pte_offset_map(vmf->pmd, table_addr);
+	order = scan_window(table, &w, orders);
+	pte_unmap(table);
+
+	while (order) {
+		struct folio *folio = alloc_large_anon_folio(vmf, order);
+
+		if (folio) {
+			vm_fault_t ret = map_large_anon_folio(vmf, folio, &w);
+
+			if (ret != VM_FAULT_FALLBACK)
+				return ret;
+		}
+		orders &= BIT(order) - 1;
+		order = window_order(&w, orders);
+	}
+	return VM_FAULT_FALLBACK;
+}
+
+#ifdef CONFIG_LARGE_ANON_FOLIO_KUNIT_TEST
+#include "large_anon_folio_test.c"
+#endif

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# make bisect: builds the directories that the series touches after each of its
+# patches, without a warning. What has been built once is not built again.
+set -eu
+. "$(dirname "$0")/kbuild.sh"
+. "$(dirname "$0")/series-lib.sh"
+
+# shellcheck disable=SC2086 # a list
+need git $kbuild_packages
+"$top/scripts/tree.sh"
+work=$build/bisect/tree$suffix
+out=$build/bisect/$ARCH$suffix
+if ! git -C "$work" rev-parse -q --verify HEAD > /dev/null 2>&1; then
+	rm -rf "$work"
+	tgit worktree prune
+	tgit worktree add -q --detach "$work" base
+fi
+mkdir -p "$out"
+: >> "$out/done"
+
+dirs=$(tgit diff --name-only base refs/series/head -- '*.c' '*.S' | touched_here | xargs -n 1 dirname | sort -u | sed 's|$|/|')
+built=0
+for commit in $(tgit rev-list --reverse base..refs/series/head); do
+	key=$({ tgit rev-parse "$commit^{tree}"; cat "$top/configs/$ARCH" "$top/configs/common" \
+		"$top/configs/debug"; } | sha1sum | cut -d ' ' -f 1)
+	! grep -q "$key" "$out/done" || continue
+	subject=$(tgit log -1 --format=%s "$commit")
+	say "$ARCH: $subject"
+	git -C "$work" checkout -q --detach "$commit"
+	kconfig "$work" "$out" debug
+	# shellcheck disable=SC2086 # a list
+	kmake "$work" "$out" -s -j"$JOBS" $dirs > "$out/log" 2>&1 && ! grep -q 'warning:' "$out/log" || {
+		cat "$out/log" >&2
+		say "$ARCH: does not build cleanly after '$subject'"
+		exit 1
+	}
+	echo "$key" >> "$out/done"
+	built=$((built + 1))
+done
+say "$ARCH: every patch builds; $built built now"

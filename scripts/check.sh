@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# make check: what can be said of the series and the scripts without booting.
+# Prints TAP; what a check complains of follows its line.
+set -eu
+. "$(dirname "$0")/series-lib.sh"
+
+need git perl shellcheck
+"$top/scripts/tree.sh"
+cd "$top"
+output=$(mktemp)
+trap 'rm -f "$output" "$output.places"' EXIT
+trap 'exit 130' INT TERM
+
+# ours PATHSPEC...: files of this project, committed or not yet
+ours() { git ls-files -co --exclude-standard -- "$@"; }
+
+# What the patches bring is looked at where it is used.
+brought() { list_patches | xargs -r cat | brings | grep '\.[ch]$'; }
+
+# git apply knows no fuzz. An offset is an error only on the version that
+# patches/ are kept against.
+applies()
+{
+	cat "$(tree_state).offsets"
+	[ "$(tgit show base:Makefile | version_of)" != "$(cat configs/base-version)" ] ||
+		[ ! -s "$(tree_state).offsets" ]
+}
+
+# checkpatch OPTION...: on the files that standard input names; silent when happy.
+# Without a git directory it leaves out a check that takes more of Python.
+checkpatch()
+{
+	GIT_DIR=/nonexistent xargs -r -d '\n' perl "$tree/scripts/checkpatch.pl" --root="$tree" --no-signoff \
+		--no-summary --terse --show-types "$@"
+}
+
+patch_style() { list_patches | checkpatch --strict --ignore FILE_PATH_CHANGES; }
+
+# (a parameter is documented in another file than it is in)
+source_style() { (cd "$tree" && brought | checkpatch --strict --ignore UNDOCUMENTED_SETUP -f); }
+
+# Kernel style, but a program has no kernel headers.
+program_style()
+{
+	ours 'tests/*.[ch]' 'bench/*.[ch]' 'tools/*.[ch]' | checkpatch -f --ignore \
+		PREFER_DEFINED_ATTRIBUTE_MACRO,VOLATILE,NAKED_SSCANF,EMBEDDED_FUNCTION_NAME,NEW_TYPEDEFS
+}
+
+kernel_doc() { (cd "$tree" && brought | xargs -r perl scripts/kernel-doc -none -Werror 2>&1); }
+
+shell()
+{
+	{
+		ours '*.sh'
+		ours | xargs -d '\n' grep -lsI '^#!/bin/sh'
+	} | sort -u | xargs -d '\n' shellcheck -x
+}
+
+# Nothing may depend on where this clone is or on where its packages came from.
+places()
+{
+	{
+		echo "$top"
+		cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2> /dev/null |
+			sed -n 's|.*://\([^/: ]*\).*|\1|p'
+	} > "$output.places"
+	! ours | xargs -d '\n' grep -nFsI -f "$output.places"
+}
+
+warnings() { ARCH=$1 KERNEL=$2 scripts/warnings.sh; }
+
+number=0
+failed=0
+while read -r command name; do
+	number=$((number + 1))
+	say "$name"
+	result=ok
+	# shellcheck disable=SC2086 # "warnings:arm64:debug" is a command and its arguments
+	(IFS=: && $command) > "$output" < /dev/null || result='not ok'
+	[ "$result" = ok ] || failed=$((failed + 1))
+	echo "$result $number - $name"
+	sed 's/^/# /' "$output"
+done << END
+applies the patches apply without fuzz
+patch_style checkpatch finds nothing in the patches
+source_style checkpatch finds nothing in the kernel source files
+program_style checkpatch finds nothing in the programs
+kernel_doc kernel-doc finds nothing
+shell shellcheck finds nothing
+places no file names this machine
+warnings:arm64:debug no W=1 or sparse line that stock lacks: arm64 debug
+warnings:x86_64:debug no W=1 or sparse line that stock lacks: x86_64 debug
+warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
+END
+echo "1..$number"
+[ "$failed" -eq 0 ]

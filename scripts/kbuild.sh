@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# lib.sh and what compiling kernel code takes besides.
+. "$(dirname "$0")/lib.sh"
+
+kbuild_packages="build-essential bc bison flex ccache libelf-dev libssl-dev kmod cpio"
+[ "$ARCH" != arm64 ] || kbuild_packages="$kbuild_packages gcc-aarch64-linux-gnu"
+
+# Same bytes for the same source, and the same compiler command whatever the
+# directories: then ccache finds an object again from another tree or clone.
+export KBUILD_BUILD_TIMESTAMP='1 January 2023' KBUILD_BUILD_USER=laf KBUILD_BUILD_HOST=laf
+export KBUILD_BUILD_VERSION=1 CCACHE_NOHASHDIR=1 LOCALVERSION=
+
+# kmake SOURCE OUT ARGUMENT...: the kernel's make; it sees its source as "src"
+kmake()
+{
+	kmake_src=$1
+	kmake_out=$2
+	shift 2
+	# times of another source's files say nothing about what is stale
+	[ "$(readlink "$kmake_out/src")" = "$kmake_src" ] || rm -rf "${kmake_out:?}"/*
+	mkdir -p "$kmake_out"
+	ln -sfn "$kmake_src" "$kmake_out/src"
+	make -C "$kmake_src" O="$kmake_out" srctree=src ARCH="$ARCH" CROSS_COMPILE="$cross_compile" \
+		CC="ccache ${cross_compile}gcc" HOSTCC="ccache gcc" "$@"
+}
+
+# kconfig SOURCE OUT KERNEL: OUT/.config from the fragments, written only if it
+# changes. KERNEL=stock-debug: the debug config for the pristine source.
+kconfig()
+{
+	edit=
+	debug=
+	case $3 in
+	off) edit='s/^\(CONFIG_LARGE_ANON_FOLIO\)=y/# \1 is not set/' ;;
+	stock* | 6.12) edit=/LARGE_ANON_FOLIO/d ;;
+	64k) edit='/LARGE_ANON_FOLIO\|THP_SWAP/d; s/ARM64_4K_PAGES/ARM64_64K_PAGES/' ;;
+	esac
+	case $3 in
+	*debug) debug=$top/configs/debug ;;
+	esac
+
+	mkdir -p "$2"
+	# the last fragment that names a symbol has the say
+	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${debug:+"$debug"} | awk -F '[= ]' '
+		/^CONFIG_/ { line[$1] = $0 }
+		/^# CONFIG_.* is not set$/ { line[$2] = $0 }
+		END { for (symbol in line) print line[symbol] }' | sort > "$2/.fragment"
+	kmake "$1" "$2" -s KCONFIG_ALLCONFIG="$2/.fragment" KCONFIG_CONFIG="$2/.config.new" allnoconfig
+	if cmp -s "$2/.config.new" "$2/.config"; then
+		rm "$2/.config.new"
+	else
+		mv "$2/.config.new" "$2/.config"
+	fi
+}
+
+# kconfig_lost OUT: prints what the fragments ask for and .config does not have
+kconfig_lost()
+{
+	grep '^CONFIG_' "$1/.fragment" | grep -vxFf "$1/.config" || :
+	# "is not set" is also said by a symbol's absence
+	sed -n 's/^# \(.*\) is not set$/^\1=/p' "$1/.fragment" | grep -f - "$1/.config" || :
+}

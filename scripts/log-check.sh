@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# log-check.sh LOG: fails, and shows the place, if a kernel log has a failure in it.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+log=$1
+[ -r "$log" ] || die "$log: cannot be read"
+patterns=$(sed '/^#/d' "$top/scripts/log-patterns")
+
+found=0
+tr -d '\r\000' < "$log" | grep -n -E -B 10 -A 30 -e "$patterns" >&2 || found=$?
+[ "$found" -eq 1 ] || exit 1

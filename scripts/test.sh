@@ -1,0 +1,187 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# All tests: the checks of the series, the tests that run on the host, and the
+# guest programs on the debug kernels of both architectures and on stock arm64,
+# where what needs the feature has to fail at its assertion about the order.
+# Nested TAP; then a table of seconds; the last line is "N passed, N failed".
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+results=$build/results/test
+tap=$results/tap
+times=$results/times
+rm -rf "$results"
+mkdir -p "$results"
+: > "$tap"
+
+# first the one that wants a policy which nobody has set yet
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork swap split advise thp"
+every_program="$programs numa"
+
+# timed NAME COMMAND...: the command, and a line of the table
+timed()
+{
+	timed_name=$1
+	shift
+	say "$timed_name"
+	timed_start=$(date +%s)
+	timed_status=0
+	"$@" || timed_status=$?
+	printf '%7d  %s\n' $(($(date +%s) - timed_start)) "$timed_name" >> "$times"
+	return $timed_status
+}
+
+# result 'ok|not ok' NAME
+result() { echo "$1 - $2" | tee -a "$tap"; }
+
+# step NAME COMMAND...: one result; what the command prints is shown if it fails
+step()
+{
+	step_name=$1
+	step_log=$results/$(echo "$step_name" | tr ' ' -).log
+	shift
+	if timed "$step_name" "$@" > "$step_log"; then
+		result ok "$step_name"
+	else
+		tail -n 40 "$step_log" | sed 's/^/# /'
+		result 'not ok' "$step_name"
+		return 1
+	fi
+}
+
+# subtest NAME COMMAND...: a command that prints TAP itself
+subtest()
+{
+	subtest_name=$1
+	shift
+	: > "$results/status"
+	echo "# Subtest: $subtest_name"
+	{ timed "$subtest_name" "$@" || echo $? > "$results/status"; } | sed -u 's/^/    /' | tee -a "$tap"
+	if [ -s "$results/status" ]; then
+		result 'not ok' "$subtest_name"
+	else
+		result ok "$subtest_name"
+	fi
+}
+
+# On a stock kernel: laf.* has to fail, and say which order it wanted.
+red_on_stock()
+{
+	awk '
+	/^# Subtest: / { red = "" }
+	/^    # .*order wanted/ && red == "" { sub(/.*order wanted/, "order wanted"); red = $0 }
+	/^    (not )?ok / {
+		ok = $1 == "ok"
+		name = $NF
+		skipped = / # SKIP /
+		good = name ~ /^laf\./ || skipped ? !ok && red != "" : ok
+		if (!good)
+			bad = 1
+		printf "    %sok - %s%s\n", good ? "" : "not ", name, red != "" ? ", red: " red : ""
+		red = ""
+		next
+	}
+	/^(not )?ok / {
+		sub(/^(not )?ok/, bad || /killed|signal/ ? "not ok" : "ok")
+		sub(/, exit status 1$/, "")
+		bad = 0
+	}
+	{ print }'
+}
+
+# guest NAME PROGRAMS VAR=value...: one boot that runs these programs
+guest()
+{
+	guest_name=$1
+	guest_programs=$2
+	shift 2
+	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
+	case $guest_name in
+	*stock*) guest_filter=red_on_stock ;;
+	*) guest_filter="cat" ;;
+	esac
+	: > "$results/status"
+	# shellcheck disable=SC2086,SC2097,SC2098 # words; RUNNER_ENV is for the guest's shell
+	{
+		timed "guest: $guest_name" env LOG="$guest_log.log" FILES="$build/tests/$arch" \
+			TIMEOUT=1200 CMD="${guest_env:-} ./runner $(echo $guest_programs | sed 's/ / -- /g')" \
+			"$@" "$top/scripts/run.sh" || echo $? > "$results/status"
+	} | $guest_filter | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
+		tee "$guest_log.tap" | tee -a "$tap"
+	for program in $guest_programs; do
+		grep -q "ok - $guest_name: $program " "$guest_log.tap" ||
+			result 'not ok' "$guest_name: $program # did not run"
+	done
+	case $(cat "$results/status") in
+	'' | 1) result ok "$guest_name: kernel log" ;;
+	*) result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$results/status")" ;;
+	esac
+}
+
+# kernel_and_programs ARCH KERNEL: true when both are there
+kernel_and_programs()
+{
+	arch=$1
+	step "programs for $1" env ARCH="$1" "$top/scripts/tests-build.sh" &&
+		step "kernel $1 $2" env ARCH="$1" KERNEL="$2" "$top/scripts/kernel.sh"
+}
+
+# not_run NAME: a guest that could not be started
+not_run() { result 'not ok' "$1 # did not run"; }
+
+kunit_ran()
+{
+	if grep -q '^ok - .*, at boot$' "$results/$(echo "$1" | tr ' ' -).tap"; then
+		result ok "$1: KUnit suites have run"
+	else
+		result 'not ok' "$1: KUnit suites have run"
+	fi
+}
+
+step 'make check' "$top/scripts/check.sh" || :
+for test in "$top"/tests/host/*.sh; do
+	subtest "host: $(basename "$test" .sh)" "$test"
+done
+
+if kernel_and_programs arm64 debug; then
+	guest 'arm64 debug' "$programs" ARCH=arm64 KERNEL=debug
+	kunit_ran 'arm64 debug'
+	guest 'arm64 debug NUMA' numa ARCH=arm64 KERNEL=debug NUMA=2
+	guest 'arm64 debug MTE' 'mte thp' ARCH=arm64 KERNEL=debug MTE=1
+	# mainline's example; then what must leave the defaults and say so
+	guest_env="THP_ANON_MODES='always always always inherit madvise inherit never never'" \
+		guest 'arm64 debug thp_anon' bootarg ARCH=arm64 KERNEL=debug \
+		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
+	guest_env="THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes" \
+		guest 'arm64 debug bad thp_anon' bootarg ARCH=arm64 KERNEL=debug APPEND='thp_anon=64K:sometimes'
+	guest_env=
+else
+	not_run 'arm64 debug'
+fi
+if kernel_and_programs x86_64 debug; then
+	guest 'x86_64 debug' "$programs" ARCH=x86_64 KERNEL=debug
+	kunit_ran 'x86_64 debug'
+	guest 'x86_64 debug NUMA' numa ARCH=x86_64 KERNEL=debug NUMA=2
+else
+	not_run 'x86_64 debug'
+fi
+if kernel_and_programs arm64 stock; then
+	guest 'arm64 stock' "$every_program" ARCH=arm64 KERNEL=stock NUMA=2
+else
+	not_run 'arm64 stock'
+fi
+
+echo
+echo 'seconds  step'
+cat "$times"
+# A result of its own counts when nothing below it did.
+awk '
+/^    ok .*# SKIP/ { skipped++; next }
+/^    ok / { passed++; below = 1 }
+/^    not ok / { failed++; below = failing = 1 }
+/^ok / { if (!below) passed++; below = failing = 0 }
+/^not ok / { if (!failing) failed++; below = failing = 0 }
+END {
+	printf "\n%d skipped\n%d passed, %d failed\n", skipped, passed, failed
+	exit failed > 0
+}' "$tap"

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Compiles (W=1) and runs sparse on each .c file that the series touches, or that
+# includes a header of ours, and prints the lines that the pristine source does
+# not give. KERNEL=debug or off. The pristine source's lines are kept.
+set -eu
+. "$(dirname "$0")/kbuild.sh"
+. "$(dirname "$0")/series-lib.sh"
+
+# shellcheck disable=SC2086 # a list
+need git sparse $kbuild_packages
+one_of KERNEL "debug off"
+"$top/scripts/tree.sh"
+source=$("$top/scripts/source.sh")
+pristine=stock
+[ "$KERNEL" = off ] || pristine=stock-debug
+
+# objects: what to compile, one a line
+objects()
+{
+	{
+		tgit diff --name-only --diff-filter=d base -- '*.c'
+		# headers that came with the series
+		for header in $(tgit diff --name-only --diff-filter=A base -- '*.h'); do
+			tgit grep -l "^#include [<\"]\(.*/\)\?$(basename "$header")[>\"]" -- '*.c' || :
+		done
+	} | sort -u | touched_here | while read -r file; do
+		# a file that another includes has no object of its own
+		! tgit grep -q "^#include \"$(basename "$file")\"" -- "$(dirname "$file")/*.c" || continue
+		# nor has a new one without its option
+		[ "$KERNEL" != off ] || [ -f "$source/$file" ] || continue
+		echo "${file%.c}.o"
+	done
+}
+
+# diagnose SOURCE OUT OBJECT...: compiler and sparse lines, without line numbers
+diagnose()
+{
+	dir=$2
+	(cd "$dir" && shift 2 && rm -f "$@")
+	kmake "$@" -s -k -j"$JOBS" W=1 C=2 > "$dir/log" 2>&1 ||
+		echo "$(grep -c 'Error ' "$dir/log") objects do not compile, see $dir/log"
+	sed -n 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" | sort -u
+}
+
+objects=$(objects)
+old=$build/check/$ARCH-$pristine$suffix
+new=$build/check/$ARCH-$KERNEL$suffix
+
+kconfig "$source" "$old" "$pristine"
+cmp -s "$old/.config" "$old/lines.config" || rm -f "$old/lines" "$old/objects"
+cp "$old/.config" "$old/lines.config"
+todo=$(for object in $objects; do
+	[ ! -f "$source/${object%.o}.c" ] || grep -qxF "$object" "$old/objects" 2> /dev/null || echo "$object"
+done)
+if [ "$todo" ]; then
+	say "$ARCH $pristine: $(echo "$todo" | wc -l) objects of the pristine source, once"
+	# shellcheck disable=SC2086 # a list
+	diagnose "$source" "$old" $todo >> "$old/lines"
+	echo "$todo" >> "$old/objects"
+fi
+
+say "$ARCH $KERNEL: $(echo "$objects" | wc -l) objects"
+kconfig "$tree" "$new" "$KERNEL"
+# shellcheck disable=SC2086 # a list
+diagnose "$tree" "$new" $objects > "$new/lines"
+sort -u "$old/lines" 2> /dev/null | comm -13 - "$new/lines" > "$new/added"
+cat "$new/added"
+[ ! -s "$new/added" ]
