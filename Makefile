@@ -3,6 +3,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+.SILENT:
 
 # as typed: a $ in them is for the guest
 override CMD := $(value CMD)
@@ -10,11 +11,11 @@ override APPEND := $(value APPEND)
 export CMD APPEND
 
 help:		## this list
-	@echo 'make TARGET [VARIABLE=value]...'
-	@echo
-	@sed -n 's/^\([a-z-]*\):[^#]*## */  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
-	@echo
-	@sed -n 's/^# \([A-Z_]*=\)/  \1/p' $(firstword $(MAKEFILE_LIST))
+	echo 'make TARGET [VARIABLE=value]...'
+	echo
+	sed -n 's/^\([a-z-]*\):[^#]*## */  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	echo
+	sed -n 's/^# \([A-Z_]*=\)/  \1/p' $(firstword $(MAKEFILE_LIST))
 
 tree:		## git tree of the kernel in build/tree: tag "base", then one commit per patch
 	scripts/tree.sh
@@ -29,13 +30,13 @@ kernel:		## builds the kernel that ARCH and KERNEL name
 	scripts/kernel.sh
 
 print-image:	## its path (with make -s)
-	@scripts/kernel.sh -i
+	scripts/kernel.sh -i
 
 boot:		## a shell in that kernel
 	scripts/run.sh -i
 
 run:		## runs CMD in it, in a copy of the folder FILES; its output and exit status
-	@scripts/run.sh
+	scripts/run.sh
 
 check:		## patches apply, checkpatch, no new warning or sparse line, kernel-doc, shellcheck
 	scripts/check.sh
@@ -46,6 +47,9 @@ bisect:		## builds what each patch of the series touches, for both architectures
 
 test:		## the tests: check, KUnit and programs in debug guests of both architectures
 	scripts/test.sh
+
+tests-build:	## only compiles the guest programs of ARCH
+	scripts/tests-build.sh
 
 test-mutants:	## takes each guard out in turn: its test has to fail
 	scripts/mutants.sh
@@ -70,5 +74,5 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # PEERS=0|1    (0) the benchmarks also measure other kernels
 # JOBS=N    (all cores) parallel compilers
 
-.PHONY: help tree refresh series kernel print-image boot run check bisect test test-mutants \
-	bench bench-mm clean
+.PHONY: help tree refresh series kernel print-image boot run check bisect test tests-build \
+	test-mutants bench bench-mm clean

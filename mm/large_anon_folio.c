@@ -131,14 +131,16 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 					    unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
 	gfp_t gfp = vma_thp_gfp_mask(vma);
 	struct folio *folio;
 
 	gfp &= ~__GFP_DIRECT_RECLAIM;
 	gfp |= __GFP_NORETRY | __GFP_NOWARN;
 
-	folio = vma_alloc_folio(gfp, order, vma, addr, true);
+	/* From the local node or not at all: it would not migrate home later. */
+	folio = vma_alloc_folio(gfp, order, vma,
+				ALIGN_DOWN(vmf->address, PAGE_SIZE << order),
+				true);
 	if (!folio)
 		goto fallback;
 

@@ -127,4 +127,5 @@ static struct kunit_suite large_anon_folio_suite = {
 	.name = "large_anon_folio",
 	.test_cases = large_anon_folio_cases,
 };
+
 kunit_test_suite(large_anon_folio_suite);

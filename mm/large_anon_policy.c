@@ -51,7 +51,7 @@ static struct anon_policies policies __read_mostly = {
 	.mask[POLICY_INHERIT] = DEFAULT_ORDERS,
 };
 
-/* Writers only: a fault that reads amid a change sees the order as never. */
+/* Writers only: a fault that reads amid a change may see the order as never. */
 static DEFINE_SPINLOCK(policies_lock);
 
 DEFINE_PER_CPU(struct large_anon_stats, large_anon_stats);
@@ -142,17 +142,19 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 			     const char *buf, size_t count)
 {
 	int policy = sysfs_match_string(policy_names, buf);
-	int err;
+	unsigned int order = kobj_order(kobj);
+	int err = 0;
 
 	if (policy < 0)
 		return policy;
 
 	spin_lock(&policies_lock);
-	set_policy(&policies, BIT(kobj_order(kobj)), policy);
+	set_policy(&policies, BIT(order), policy);
 	spin_unlock(&policies_lock);
 
 	/* khugepaged runs while PMD size is enabled for anyone. */
-	err = start_stop_khugepaged();
+	if (order == HPAGE_PMD_ORDER)
+		err = start_stop_khugepaged();
 
 	return err ? err : count;
 }

@@ -98,4 +98,5 @@ static struct kunit_suite large_anon_policy_suite __refdata = {
 	.name = "large_anon_policy",
 	.test_cases = large_anon_policy_cases,
 };
+
 kunit_test_init_section_suite(large_anon_policy_suite);

@@ -46,7 +46,8 @@ run()
 first_failure()
 {
 	sed -n "s/^    not ok [0-9]* \(.*${2:-}\)\$/\1/p" "$results/$1.tap" | head -n 1 | grep . && return
-	[ "$3" -ne 125 ] || echo "the kernel log: $("$top/scripts/log-check.sh" "$results/$1.log" 2>&1 | head -n 1)"
+	[ "$3" -ne 125 ] || sed '/^#/d' "$top/scripts/log-patterns" |
+		grep -m 1 -E -f - "$results/$1.log" || echo 'the death of the guest'
 }
 
 try() # MUTANT
@@ -108,12 +109,12 @@ for arch in arm64 x86_64; do
 	ARCH=$ARCH "$top/scripts/tests-build.sh"
 
 	say "no mutant ($ARCH)"
-	build_kernel "none-$ARCH" || die "the kernel without a mutant does not build"
+	build_kernel "none-$ARCH" >&2 || die "the kernel without a mutant does not build"
 	for name in $names; do
 		echo "$(field Env "$name")|$(field Test "$name" | cut -d ' ' -f 1)"
 	done | sort -u > "$work/tests"
-	for env in $(cut -d '|' -f 1 "$work/tests" | sed 's/^$/-/' | sort -u); do
-		env=${env#-}
+	cut -d '|' -f 1 "$work/tests" | uniq > "$work/envs"
+	while IFS= read -r env <&3; do
 		programs=$(sed -n "s/^$env|//p" "$work/tests" | tr '\n' ' ')
 		if run "none-$ARCH" "$env" "$(echo "$programs" | sed 's/ $//; s/ / -- /g')"; then
 			result ok "no mutant, $ARCH${env:+, $env}: these pass: $programs"
@@ -121,7 +122,7 @@ for arch in arm64 x86_64; do
 			grep 'not ok' "$results/none-$ARCH.tap" | sed 's/^/# /'
 			result 'not ok' "no mutant, $ARCH${env:+, $env}: the tests fail as they are"
 		fi
-	done
+	done 3< "$work/envs"
 	for name in $names; do try "$name"; done
 done
 echo "$passed passed, $failed failed"

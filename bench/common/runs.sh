@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Runs a benchmark on several kernels, two guests at a time, collects
+# build/results/NAME.json and reports it.
+#   runs.sh NAME FILES COMMAND < runs
+# A line of stdin is one run: KERNEL|name|config|boot arguments
+set -eu
+. "$(dirname "$0")/../../scripts/lib.sh"
+
+name=$1
+files=$2
+command=$3
+results=$build/results
+need jq
+
+parts=$results/$name.parts
+rm -rf "$parts"
+mkdir -p "$parts"
+cat > "$parts/runs"
+
+cut -d '|' -f 1 "$parts/runs" | sort -u | while read -r kernel; do
+	KERNEL=$kernel "$top/scripts/kernel.sh" < /dev/null
+done
+ROOT=debian "$top/scripts/root.sh"
+
+split -l 1 "$parts/runs" "$parts/run."
+# shellcheck disable=SC2016 # the inner shell's
+for run in "$parts"/run.*; do echo "$run"; done |
+	xargs -P 2 -I RUN sh -c '"$1" "$2" "$3" "$4" "$(cat "$5")" > "$5.json"' \
+		sh "$top/bench/common/guest.sh" "$name" "$files" "$command" RUN
+
+jq -s --arg bench "$name" '{bench: $bench, runs: .}' "$parts"/run.*.json > "$parts/all"
+mv "$parts/all" "$results/$name.json"
+rm -r "$parts"
+"$top/bench/report/report.sh" "$name"

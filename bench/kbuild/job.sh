@@ -1,0 +1,24 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In the guest: compiles the objects twice and prints what it cost, one JSON
+# object a line.  The first compile fills the page cache: only its anonymous
+# memory counts, which does not depend on that.
+set -eu
+
+mkdir /src
+tar -xf prepared.tar -C /src
+sync
+objects=$(cat objects)
+
+compile()
+{
+	# shellcheck disable=SC2086 # one word an object
+	./count "$1" make -s -C /src -j1 $objects
+}
+
+compile anon
+for object in $objects; do
+	rm "/src/$object" "/src/${object%/*}/.${object##*/}.cmd"
+done
+sync
+compile instructions

@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In the guest: mm with PMD size off, so that 2 MiB pages cannot hide the rest.
+set -eu
+
+thp=/sys/kernel/mm/transparent_hugepage
+size=hugepages-2048kB/
+[ -d "$thp/$size" ] || size=
+echo never > "$thp/${size}enabled"
+./mm
+echo "{\"pmd_size_off\":\"${size}enabled=never\"}"

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/* One cgroup (v2) below the root, for tests that need a memory limit. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+#define ROOT "/sys/fs/cgroup/"
+#define OURS ROOT "laf-test"
+
+bool cgroup_create(void)
+{
+	return !write_file(ROOT "cgroup.subtree_control", "+memory") &&
+	       !mkdir(OURS, 0755);
+}
+
+/* Moves the caller; its children follow. */
+bool cgroup_enter(void)
+{
+	return !write_file(OURS "/cgroup.procs", "0");
+}
+
+/* The last process may still be on its way out. */
+void cgroup_remove(void)
+{
+	int try;
+
+	for (try = 0; try < 20 && rmdir(OURS) && errno == EBUSY; try++)
+		usleep(100000);
+}
+
+int cgroup_set(const char *file, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), OURS "/%s", file);
+	return write_file(path, value);
+}
+
+long cgroup_get(const char *file, const char *key)
+{
+	char path[128], text[4096], *line;
+	size_t len;
+
+	snprintf(path, sizeof(path), OURS "/%s", file);
+	if (read_file(path, text, sizeof(text)) < 0)
+		return -1;
+	if (!key)
+		return strtol(text, NULL, 10);
+	len = strlen(key);
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (!strncmp(line, key, len) && line[len] == ' ')
+			return strtol(line + len, NULL, 10);
+	return -1;
+}
+
+/* The smallest large folio; statistics may be a page behind for ever. */
+#define LEAK 4
+
+/*
+ * All processes of the cgroup are gone: what it is still charged for, other than
+ * kernel memory, has leaked. The limit makes it give back per-CPU stock.
+ */
+long cgroup_leak(void)
+{
+	long kernel = 0, pages = 0;
+	int try;
+
+	for (try = 0; try < 50; try++) {
+		cgroup_set("memory.high", "0");
+		kernel = cgroup_get("memory.stat", "kernel");
+		pages = (cgroup_get("memory.current", NULL) - kernel) / (long)page_size;
+		if (pages < LEAK)
+			return 0;
+		usleep(100000);
+	}
+	printf("# %ld pages are still charged, and %ld of kernel memory\n", pages,
+	       kernel / (long)page_size);
+	return pages;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The two fixtures of all guest tests, and their main().
+ *
+ *   laf.*    needs large anonymous folios: on a stock kernel it fails, with a
+ *            line "order wanted N, found M" (scripts/test.sh checks that)
+ *   stock.*  holds on every kernel
+ *
+ * Each test runs in a process of its own below a supervisor that puts all
+ * settings back, however the test ended, and then wants the kernel's counters
+ * to be where they were.
+ */
+#ifndef FIXTURE_H
+#define FIXTURE_H
+
+#include <signal.h>
+
+/* One stream keeps the reports in the order of events. */
+#define TH_LOG_STREAM stdout
+#include "kselftest_harness.h"
+#include <sys/prctl.h>
+#include "lib.h"
+
+static bool __attribute__((unused)) longer;	/* -l: sizes for a soak */
+
+#define SKIPPED	255		/* the harness's exit status for SKIP */
+
+#define __ORDER(kind, want, found, note, ...) do {			\
+	int __want = (want), __found = (found);				\
+	kind##_EQ(__want, __found) {					\
+		TH_LOG("order wanted %d, found %d" note,		\
+		       __want, __found, ##__VA_ARGS__);			\
+	}								\
+} while (0)
+#define ASSERT_ORDER(want, addr) __ORDER(ASSERT, want, mapped_order(addr), "")
+#define EXPECT_ORDER(want, addr) __ORDER(EXPECT, want, mapped_order(addr), "")
+/* with a note: a format of its own, and what belongs to it */
+#define EXPECT_ORDER_NOTE(want, found, ...) __ORDER(EXPECT, want, found, __VA_ARGS__)
+
+/* What @pid leaves, however it ended, is put back. */
+static int clean_up_after(pid_t pid, int mark)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		abort();
+	settings_restore(mark);
+	cgroup_remove();
+	swap_off();
+	return status;
+}
+
+/* Returns in a new process that runs the test; the caller never returns. */
+static void supervise(struct __test_metadata *_metadata)
+{
+	int mark = settings_mark(), status;
+	struct counters before;
+	pid_t pid;
+
+	/* An idle round: memory that this process needs itself is there then. */
+	pid = fork();
+	if (!pid)
+		_exit(0);
+	clean_up_after(pid, mark);
+	counters_read(&before);
+
+	counters_read(&before);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		return;
+	}
+	status = clean_up_after(pid, mark);
+	if (!counters_back(&before, 30)) {
+		TH_LOG("counters did not come back");
+		_exit(_metadata->step);
+	}
+	if (WIFSIGNALED(status)) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+FIXTURE(laf) {
+};
+
+FIXTURE_SETUP(laf)
+{
+	if (mte_on())
+		SKIP(_exit(SKIPPED), "order 0 everywhere where MTE is on");
+	supervise(_metadata);
+}
+
+FIXTURE_TEARDOWN(laf)
+{
+}
+
+FIXTURE(stock) {
+};
+
+FIXTURE_SETUP(stock)
+{
+	supervise(_metadata);
+}
+
+FIXTURE_TEARDOWN(stock)
+{
+}
+
+static void restore_all(void)
+{
+	settings_restore(0);
+}
+
+/* Leaves only the tests whose name is @name. */
+static void select_test(const char *name)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t, *next;
+
+	for (f = __fixture_list; f; f = f->next) {
+		t = f->tests;
+		f->tests = NULL;
+		for (; t; t = next) {
+			next = t->next;
+			if (!strcmp(t->name, name)) {
+				t->next = NULL;
+				t->prev = t;
+				f->tests = t;
+			}
+		}
+	}
+}
+
+/*
+ * Stack and heap that helpers will want. A test inherits them from main(), so
+ * that it has no anonymous faults but its own, which it may count.
+ */
+static void warm_up(void)
+{
+	volatile char stack[256 << 10];
+	char *heap = malloc(64 << 10);
+	size_t i;
+
+	for (i = 0; i < sizeof(stack); i += 1024)
+		stack[i] = 1;
+	memset(heap, 1, 64 << 10);
+	free(heap);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = 1;
+	int opt;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((opt = getopt(argc, argv, "ls:t:")) != -1) {
+		switch (opt) {
+		case 'l':
+			longer = true;
+			break;
+		case 's':
+			seed = strtoull(optarg, NULL, 0);
+			break;
+		case 't':
+			select_test(optarg);
+			break;
+		default:
+			fprintf(stderr, "usage: %s [-l] [-s seed] [-t test]\n", argv[0]);
+			return 2;
+		}
+	}
+	warm_up();
+	policy_init();
+	settings_init();
+	atexit(restore_all);
+	seed_random(seed);
+	/* It would collapse what the tests want to see in small folios. */
+	setting(THP "khugepaged/scan_sleep_millisecs", "4000000000");
+	return test_harness_run(argc, argv);
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the guest tests share. A file that the running kernel lacks is never an
+ * error by itself: on a stock kernel a test has to get as far as its assertion
+ * about the order.
+ */
+#ifndef LIB_H
+#define LIB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+extern size_t page_size;
+extern int pmd_order;
+
+/* settings.c: files that are put back when the test is over */
+#define THP "/sys/kernel/mm/transparent_hugepage/"
+void settings_init(void);
+int read_file(const char *path, char *buf, size_t size);
+int write_file(const char *path, const char *value);
+int setting(const char *path, const char *value);
+int settings_mark(void);
+void settings_restore(int mark);
+
+/* policy.c: the sizes; an order set is a mask of bits */
+#define MIN_ORDER	2	/* order 1 has no room for the deferred list */
+#define ORDER(o)	(1U << (o))
+#define DEFAULT_ORDERS	(ORDER(2) | ORDER(3) | ORDER(4))
+void policy_init(void);
+bool mte_on(void);
+const char *size_file(int order, const char *name);
+int size_mode(int order, const char *mode);
+void thp_mode(const char *mode);
+void enable_orders(unsigned int orders);	/* the rest: never */
+unsigned int large_orders(void);		/* all below PMD order */
+#define MAX_ORDER	9	/* PMD order with 4K pages */
+struct size_stats {	/* by order */
+	unsigned long alloc[MAX_ORDER + 1];
+	unsigned long fallback[MAX_ORDER + 1];
+	unsigned long charge[MAX_ORDER + 1];
+};
+void size_stats(struct size_stats *s);
+void size_stats_since(struct size_stats *s);	/* now minus @s */
+
+/* folio.c: memory under test and the folios behind it, as /proc shows them */
+#define KPF_COMPOUND_HEAD	15
+#define KPF_COMPOUND_TAIL	16
+#define KPF_UNEVICTABLE		18
+#define KPF_ZERO_PAGE		24
+#define KPF_MLOCKED		33
+char *reserve(size_t pages);			/* PMD-aligned address space */
+char *map(void *at, size_t pages);		/* private, anonymous, RW */
+char *map_new(size_t pages);			/* both */
+char *page_at(const void *base, size_t n);
+void touch(void *page);
+uint64_t pfn_of(const void *addr);		/* 0: not present */
+bool page_flag(const void *addr, int kpf);
+int folio_order(const void *addr);		/* -1: not present */
+int mapped_order(const void *addr);		/* and mapped aligned and whole */
+size_t present(const void *addr, size_t pages);
+
+/* content.c */
+void fill(void *addr, size_t pages, uint32_t tag);
+bool holds(const void *addr, size_t pages, uint32_t tag);
+bool zeroed(const void *addr, size_t pages);
+void seed_random(uint64_t seed);
+uint32_t rnd(uint32_t below);
+
+/* counters.c */
+#define NR_COUNTERS	9
+struct counters {
+	long value[NR_COUNTERS];
+};
+void drain(void);	/* per-CPU LRU batches and statistics */
+void counters_read(struct counters *c);
+bool counters_back(const struct counters *before, int tries);
+long vmstat(const char *name);
+long meminfo(const char *name);					/* kB */
+long smaps(const void *addr, size_t pages, const char *field);	/* kB */
+long rss_anon(void);		/* kB, as the mm counts it */
+long minor_faults(void);
+
+/* process.c */
+pid_t child(void);		/* fork; the child dies with its parent */
+bool child_ok(pid_t pid);	/* waits; true when it exited with 0 */
+void pin_cpu(int cpu);
+
+/* swap.c */
+bool swap_on(size_t pages);
+bool swap_off(void);
+
+/* cgroup.c: one cgroup, below the root */
+bool cgroup_create(void);
+bool cgroup_enter(void);
+void cgroup_remove(void);
+int cgroup_set(const char *file, const char *value);
+long cgroup_get(const char *file, const char *key); /* NULL: the only value */
+long cgroup_leak(void);	/* pages that its dead processes left behind */
+
+#endif

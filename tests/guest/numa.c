@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Large folios between two nodes (a guest with NUMA=2). A target node that is
+ * full makes a migration fail; it is no reason to kill a process.
+ */
+#include <linux/mempolicy.h>
+#include <sys/syscall.h>
+
+#include "lib/fixture.h"
+
+#define PAGES 4096	/* more than the watermarks of a full node leave */
+
+static long bind_to(void *addr, size_t pages, int node, unsigned int flags)
+{
+	unsigned long mask = 1UL << node;
+
+	return syscall(__NR_mbind, addr, pages * page_size, MPOL_BIND, &mask, 64, flags);
+}
+
+/* The node of the page at @addr, or -errno. */
+static int node_of(void *addr)
+{
+	int status = -1;
+
+	syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0);
+	return status;
+}
+
+static long node_free(int node)
+{
+	char path[64], text[4096], *line;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	if (read_file(path, text, sizeof(text)) <= 0)
+		return -1;
+	line = strstr(text, "MemFree:");
+	return line ? strtol(line + strlen("MemFree:"), NULL, 10) / (page_size >> 10) : -1;
+}
+
+static char *filled_on_node0(struct __test_metadata *_metadata, int order)
+{
+	char *vma = map_new(PAGES);
+	size_t i;
+
+	ASSERT_LT(0, node_free(1)) {
+		TH_LOG("this test wants a guest with NUMA=2");
+	}
+	pin_cpu(0);
+	enable_orders(ORDER(order));
+	ASSERT_EQ(0, bind_to(vma, PAGES, 0, 0));
+	fill(vma, PAGES, order);
+	for (i = 0; i < PAGES; i += 64) {
+		ASSERT_ORDER(order, page_at(vma, i));
+		ASSERT_EQ(0, node_of(page_at(vma, i)));
+	}
+	return vma;
+}
+
+/* With room on the other node all pages move, and stay in their folios. */
+TEST_F(laf, bind)
+{
+	int order;
+	size_t i;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+
+		EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE));
+		for (i = 0; i < PAGES; i += 64) {
+			EXPECT_EQ(1, node_of(page_at(vma, i)));
+			EXPECT_ORDER(order, page_at(vma, i));
+		}
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+TEST_F(laf, move_pages)
+{
+	char *vma = filled_on_node0(_metadata, 4);
+	void *pages[PAGES / 16];
+	int nodes[PAGES / 16], status[PAGES / 16];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		pages[i] = page_at(vma, i * 16);
+		nodes[i] = 1;
+	}
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, ARRAY_SIZE(pages), pages, nodes,
+			     status, MPOL_MF_MOVE));
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		EXPECT_EQ(1, status[i]);
+		EXPECT_EQ(1, node_of(pages[i]));
+	}
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/* Takes pieces of @node as long as it has any: others come from elsewhere. */
+static void take(int node, size_t pages)
+{
+	unsigned long mask = 1UL << node;
+	long least = node_free(node), now;
+	int in_vain = 0;
+
+	while (in_vain < 16) {
+		char *vma = map_new(pages);
+
+		syscall(__NR_mbind, vma, pages * page_size, MPOL_PREFERRED, &mask, 64, 0);
+		mlock(vma, pages * page_size);
+		now = node_free(node);
+		in_vain = now < least ? 0 : in_vain + 1;
+		least = now < least ? now : least;
+	}
+}
+
+/* A child's locked memory fills @node, until SIGCONT. */
+static pid_t fill_node(int node)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		enable_orders(ORDER(pmd_order));
+		take(node, ORDER(pmd_order));
+		enable_orders(0);
+		take(node, 64);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	return pid;
+}
+
+static void bind_to_full_node(struct __test_metadata *_metadata, int order)
+{
+	char *vma = filled_on_node0(_metadata, order);
+	long kills = vmstat("oom_kill");
+	pid_t hog = fill_node(1);
+
+	madvise(vma, PAGES * page_size, MADV_HUGEPAGE);
+	/* moves what fits into the last free pages */
+	bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
+	EXPECT_EQ(0, node_of(page_at(vma, PAGES - 1)));
+	EXPECT_EQ(kills, vmstat("oom_kill"));
+	EXPECT_TRUE(holds(vma, PAGES, order));
+	EXPECT_EQ(PAGES, present(vma, PAGES));
+	EXPECT_EQ(0, kill(hog, SIGCONT));
+	EXPECT_TRUE(child_ok(hog));
+	munmap(vma, PAGES * page_size);
+}
+
+TEST_F_TIMEOUT(laf, full_node_order_2, 120)
+{
+	bind_to_full_node(_metadata, 2);
+}
+
+TEST_F_TIMEOUT(laf, full_node_order_3, 120)
+{
+	bind_to_full_node(_metadata, 3);
+}
+
+TEST_F_TIMEOUT(laf, full_node_order_4, 120)
+{
+	bind_to_full_node(_metadata, 4);
+}

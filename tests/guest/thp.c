@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Huge pages of PMD size: as they were, whatever the smaller sizes do. */
+#include "lib/fixture.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+#define PMD ((size_t)ORDER(pmd_order))
+
+static long kb(size_t pages)
+{
+	return pages * page_size >> 10;
+}
+
+/* The policy of the boot, top level always. */
+TEST_F(stock, fault)
+{
+	char *vma = map_new(2 * PMD);
+	long alloc, thps;
+
+	drain();
+	alloc = vmstat("thp_fault_alloc");
+	thps = vmstat("nr_anon_transparent_hugepages");
+	fill(page_at(vma, 700), 1, 1);
+	EXPECT_EQ(kb(PMD), smaps(vma, 2 * PMD, "AnonHugePages"));
+	EXPECT_EQ(pmd_order, mapped_order(page_at(vma, PMD)));
+	EXPECT_EQ(PMD, present(vma, 2 * PMD));
+	drain();
+	EXPECT_EQ(alloc + 1, vmstat("thp_fault_alloc"));
+	EXPECT_EQ(thps + 1, vmstat("nr_anon_transparent_hugepages"));
+	EXPECT_TRUE(holds(page_at(vma, 700), 1, 1));
+}
+
+TEST_F(stock, advised_only)
+{
+	char *vma = map_new(2 * PMD);
+
+	thp_mode("madvise");
+	touch(vma);
+	EXPECT_EQ(0, smaps(vma, 2 * PMD, "AnonHugePages"));
+	ASSERT_EQ(0, madvise(vma, 2 * PMD * page_size, MADV_HUGEPAGE));
+	touch(page_at(vma, PMD));
+	EXPECT_EQ(kb(PMD), smaps(vma, 2 * PMD, "AnonHugePages"));
+}
+
+TEST_F(stock, never)
+{
+	char *vma = map_new(PMD);
+
+	thp_mode("never");
+	ASSERT_EQ(0, madvise(vma, PMD * page_size, MADV_HUGEPAGE));
+	touch(vma);
+	EXPECT_EQ(0, folio_order(vma));
+	EXPECT_EQ(1, present(vma, PMD));
+}
+
+/* A read maps the huge zero page, a write of it brings in memory. */
+TEST_F(stock, zero_page)
+{
+	char *vma = map_new(PMD);
+
+	EXPECT_EQ(0, *(volatile char *)page_at(vma, 5));
+	EXPECT_EQ(PMD, present(vma, PMD));
+	EXPECT_EQ(0, smaps(vma, PMD, "Anonymous"));
+	fill(page_at(vma, 5), 1, 3);
+	EXPECT_TRUE(holds(page_at(vma, 5), 1, 3));
+	EXPECT_TRUE(zeroed(page_at(vma, 6), 1));
+}
+
+TEST_F(stock, split)
+{
+	char *vma = map_new(PMD);
+
+	fill(vma, PMD, 4);
+	EXPECT_EQ(kb(PMD), smaps(vma, PMD, "AnonHugePages"));
+	ASSERT_EQ(0, madvise(page_at(vma, 100), 50 * page_size, MADV_FREE));
+	EXPECT_EQ(0, smaps(vma, PMD, "AnonHugePages"));
+	EXPECT_TRUE(holds(vma, 100, 4));
+	fill(vma, PMD, 5);
+	EXPECT_TRUE(holds(vma, PMD, 5));
+}
+
+/* What cannot have PMD size gets the next smaller one. */
+TEST_F(laf, smaller_beside)
+{
+	char *vma = map_new(2 * PMD);
+
+	enable_orders(ORDER(pmd_order) | DEFAULT_ORDERS);
+	touch(vma);
+	EXPECT_ORDER(pmd_order, vma);
+	munmap(page_at(vma, PMD + 256), 256 * page_size);
+	touch(page_at(vma, PMD));
+	EXPECT_ORDER(4, page_at(vma, PMD));
+	EXPECT_EQ(PMD + 16, present(vma, PMD + 256));
+}
+
+/* Small and large folios, holes and a shared page collapse into a huge page. */
+TEST_F(laf, collapse)
+{
+	char *vma = map_new(PMD);
+	size_t i;
+
+	enable_orders(DEFAULT_ORDERS);
+	for (i = 0; i < PMD; i++)
+		if (i % 64 < 40)
+			fill(page_at(vma, i), 1, i);
+	ASSERT_ORDER(4, vma);
+	madvise(page_at(vma, 130), 3 * page_size, MADV_DONTNEED);
+	size_mode(pmd_order, "always");
+	ASSERT_EQ(0, madvise(vma, PMD * page_size, MADV_COLLAPSE));
+	EXPECT_EQ(kb(PMD), smaps(vma, PMD, "AnonHugePages"));
+	for (i = 0; i < PMD; i++) {
+		bool kept = i % 64 < 40 && (i < 130 || i > 132);
+
+		EXPECT_TRUE(kept ? holds(page_at(vma, i), 1, i) :
+				   zeroed(page_at(vma, i), 1));
+	}
+}

@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A make variable with a bad value: one line that names both, and nothing done.
+set -eu
+here=$(cd "$(dirname "$0")/../.." && pwd -P)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset ARCH KERNEL LINUX_SRC JOBS TREE KERNEL_DIR MAKEFLAGS
+
+cp -r "$here/Makefile" "$here/scripts" "$here/configs" "$work"
+mkdir "$work/linux-6.5"
+printf 'VERSION = 6\nPATCHLEVEL = 5\nSUBLEVEL = 1\n' > "$work/linux-6.5/Makefile"
+cd "$work"
+find . | sort > "$work.before"
+trap 'rm -rf "$work" "$work.before" "$work.out"' EXIT
+
+tap=0
+failed=0
+# refused TEXT VARIABLE=VALUE...
+refused()
+{
+	text=$1
+	shift
+	tap=$((tap + 1))
+	result='not ok'
+	if ! make -s kernel "$@" > "$work.out" 2>&1 && grep -q ' Error 2$' "$work.out" &&
+		[ "$(grep -c -v '^make' "$work.out")" -eq 1 ] && grep -qF -- "$text" "$work.out" &&
+		find . | sort | cmp -s - "$work.before"; then
+		result=ok
+	else
+		sed 's/^/# /' "$work.out"
+		failed=1
+	fi
+	echo "$result $tap - make kernel $*" | sed "s|$work/||"
+}
+refused 'ARCH=riscv: ' ARCH=riscv
+refused 'ARCH=arm64 x86_64: ' ARCH='arm64 x86_64'
+refused 'KERNEL=fast: ' KERNEL=fast
+refused 'KERNEL=64k: ' KERNEL=64k ARCH=x86_64
+refused 'JOBS=-1: ' JOBS=-1
+refused 'LINUX_SRC=/nonexistent: ' LINUX_SRC=/nonexistent
+refused "linux-6.5: is Linux 6.5.1; only 6.1.y is supported" LINUX_SRC="$work/linux-6.5" KERNEL=stock
+refused "linux-6.5: is Linux 6.5.1; only 6.1.y is supported" LINUX_SRC="$work/linux-6.5"
+echo "1..$tap"
+exit $failed
