@@ -15,8 +15,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork swap split advise thp"
-every_program="$programs numa"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork swap split advise move thp"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()
@@ -64,49 +63,22 @@ subtest()
 	fi
 }
 
-# On a stock kernel: laf.* has to fail, and say which order it wanted.
-red_on_stock()
-{
-	awk '
-	/^# Subtest: / { red = "" }
-	/^    # .*order wanted/ && red == "" { sub(/.*order wanted/, "order wanted"); red = $0 }
-	/^    (not )?ok / {
-		ok = $1 == "ok"
-		name = $NF
-		skipped = / # SKIP /
-		good = name ~ /^laf\./ || skipped ? !ok && red != "" : ok
-		if (!good)
-			bad = 1
-		printf "    %sok - %s%s\n", good ? "" : "not ", name, red != "" ? ", red: " red : ""
-		red = ""
-		next
-	}
-	/^(not )?ok / {
-		sub(/^(not )?ok/, bad || /killed|signal/ ? "not ok" : "ok")
-		sub(/, exit status 1$/, "")
-		bad = 0
-	}
-	{ print }'
-}
-
-# guest NAME PROGRAMS VAR=value...: one boot that runs these programs
+# guest NAME RUNNER PROGRAMS VAR=value...: one boot in which RUNNER runs these
 guest()
 {
 	guest_name=$1
-	guest_programs=$2
-	shift 2
+	guest_cmd="$2 $(echo "$3" | sed 's/ / -- /g')"
+	guest_programs=$3
+	shift 3
 	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
-	case $guest_name in
-	*stock*) guest_filter=red_on_stock ;;
-	*) guest_filter="cat" ;;
-	esac
+	guest_filter='{ print; fflush() }'
+	[ "$guest_name" != 'arm64 stock' ] || guest_filter=$(cat "$top/scripts/tap-red.awk")
 	: > "$results/status"
-	# shellcheck disable=SC2086,SC2097,SC2098 # words; RUNNER_ENV is for the guest's shell
 	{
 		timed "guest: $guest_name" env LOG="$guest_log.log" FILES="$build/tests/$arch" \
-			TIMEOUT=1200 CMD="${guest_env:-} ./runner $(echo $guest_programs | sed 's/ / -- /g')" \
-			"$@" "$top/scripts/run.sh" || echo $? > "$results/status"
-	} | $guest_filter | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
+			TIMEOUT=1200 CMD="$guest_cmd" "$@" "$top/scripts/run.sh" ||
+			echo $? > "$results/status"
+	} | awk "$guest_filter" | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
 		tee "$guest_log.tap" | tee -a "$tap"
 	for program in $guest_programs; do
 		grep -q "ok - $guest_name: $program " "$guest_log.tap" ||
@@ -144,29 +116,29 @@ for test in "$top"/tests/host/*.sh; do
 done
 
 if kernel_and_programs arm64 debug; then
-	guest 'arm64 debug' "$programs" ARCH=arm64 KERNEL=debug
+	guest 'arm64 debug' './runner -k' "$programs" ARCH=arm64 KERNEL=debug
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' numa ARCH=arm64 KERNEL=debug NUMA=2
-	guest 'arm64 debug MTE' 'mte thp' ARCH=arm64 KERNEL=debug MTE=1
+	guest 'arm64 debug NUMA' ./runner numa ARCH=arm64 KERNEL=debug NUMA=2 MEM=1G
+	guest 'arm64 debug MTE' ./runner 'mte thp' ARCH=arm64 KERNEL=debug MTE=1
 	# mainline's example; then what must leave the defaults and say so
-	guest_env="THP_ANON_MODES='always always always inherit madvise inherit never never'" \
-		guest 'arm64 debug thp_anon' bootarg ARCH=arm64 KERNEL=debug \
-		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
-	guest_env="THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes" \
-		guest 'arm64 debug bad thp_anon' bootarg ARCH=arm64 KERNEL=debug APPEND='thp_anon=64K:sometimes'
-	guest_env=
+	guest 'arm64 debug thp_anon' \
+		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" bootarg \
+		ARCH=arm64 KERNEL=debug APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
+	guest 'arm64 debug bad thp_anon' \
+		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
+		ARCH=arm64 KERNEL=debug APPEND='thp_anon=64K:sometimes'
 else
 	not_run 'arm64 debug'
 fi
 if kernel_and_programs x86_64 debug; then
-	guest 'x86_64 debug' "$programs" ARCH=x86_64 KERNEL=debug
+	guest 'x86_64 debug' './runner -k' "$programs" ARCH=x86_64 KERNEL=debug
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' numa ARCH=x86_64 KERNEL=debug NUMA=2
+	guest 'x86_64 debug NUMA' ./runner numa ARCH=x86_64 KERNEL=debug NUMA=2 MEM=1G
 else
 	not_run 'x86_64 debug'
 fi
 if kernel_and_programs arm64 stock; then
-	guest 'arm64 stock' "$every_program" ARCH=arm64 KERNEL=stock NUMA=2
+	guest 'arm64 stock' ./runner "$programs numa" ARCH=arm64 KERNEL=stock NUMA=2
 else
 	not_run 'arm64 stock'
 fi
@@ -174,14 +146,5 @@ fi
 echo
 echo 'seconds  step'
 cat "$times"
-# A result of its own counts when nothing below it did.
-awk '
-/^    ok .*# SKIP/ { skipped++; next }
-/^    ok / { passed++; below = 1 }
-/^    not ok / { failed++; below = failing = 1 }
-/^ok / { if (!below) passed++; below = failing = 0 }
-/^not ok / { if (!failing) failed++; below = failing = 0 }
-END {
-	printf "\n%d skipped\n%d passed, %d failed\n", skipped, passed, failed
-	exit failed > 0
-}' "$tap"
+echo
+awk -f "$top/scripts/tap-count.awk" "$tap"

@@ -10,8 +10,9 @@ set -eu
 
 need git
 
+source=$(KERNEL=release "$top/scripts/source.sh")
+version=$(version_of < "$source/Makefile")
 if ! [ -d "$tree" ]; then
-	source=$(KERNEL=release "$top/scripts/source.sh")
 	say "making $tree"
 	rm -rf "$tree.new"
 	mkdir -p "$tree.new"
@@ -22,11 +23,15 @@ if ! [ -d "$tree" ]; then
 	git add -A -f
 	GIT_AUTHOR_DATE='2023-01-01 00:00 +0000' GIT_COMMITTER_DATE='2023-01-01 00:00 +0000' \
 		git -c user.name=laf -c user.email=laf@localhost \
-		commit -q -m "Linux $(version_of < Makefile)"
+		commit -q -m "Linux $version"
 	git tag base
 	cd "$top"
 	mv "$tree.new" "$tree"
 fi
+
+based=$(tgit show base:Makefile | version_of)
+[ "$based" = "$version" ] ||
+	die "$tree is Linux $based, $source is $version: remove the one that is out of date"
 
 # What the tree has to be made from, in one word
 key=$(
@@ -44,12 +49,6 @@ key=$(echo "$key" | sha1sum | cut -d ' ' -f 1)
 state=$(tree_state)
 [ "$key" != "$(sed -n 1p "$state" 2>/dev/null)" ] || exit 0
 
-old=$(tgit rev-parse -q --verify refs/series/head || tgit rev-parse base)
-if [ "$(tgit rev-parse HEAD)" != "$old" ] && [ "${1:-}" != --adopt ]; then
-	die "$tree has commits that are not in patches/, and patches/ changed:" \
-		"keep them with 'make refresh', or drop them with 'git -C $tree reset --hard refs/series/head'"
-fi
-
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
@@ -62,7 +61,7 @@ count=0
 for patch in $(list_patches); do
 	git mailinfo -b "$scratch/body" "$scratch/diff" < "$patch" > "$scratch/info"
 	field() { sed -n "s/^$1: //p" "$scratch/info"; }
-	subject=$(field Subject | sed 's/^\[PATCH[^]]*\] *//')
+	subject=$(field Subject)
 	[ "$subject" ] || die "$(basename "$patch"): has no Subject: line"
 	if ! tgit apply --cached --allow-empty -v "$scratch/diff" 2> "$scratch/apply"; then
 		grep -v '^Checking patch' "$scratch/apply" >&2
@@ -82,6 +81,14 @@ for patch in $(list_patches); do
 done
 unset GIT_INDEX_FILE
 
+case $(tgit rev-parse HEAD) in
+"$(tgit rev-parse base)" | "$head" | "$(tgit rev-parse -q --verify refs/series/head)") ;;
+*)
+	[ "${1:-}" = --adopt ] ||
+		die "$tree has commits that are not in patches/, and patches/ changed: keep them with" \
+			"'make refresh', or drop them with 'git -C $tree reset --hard refs/series/head'"
+	;;
+esac
 if [ "${1:-}" = --adopt ]; then
 	tgit reset -q "$head"
 	# a brought file that was edited here, not in the tree

@@ -27,7 +27,7 @@ TEST_F(laf, nohugepage)
 {
 	char *vma = map_new(PAGES);
 
-	enable_orders(large_orders());
+	enable_orders(DEFAULT_ORDERS);
 	ASSERT_CONTROL();
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_NOHUGEPAGE));
 	EXPECT_ALL_SMALL(vma);
@@ -35,7 +35,7 @@ TEST_F(laf, nohugepage)
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_DONTNEED));
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_HUGEPAGE));
 	touch(vma);
-	EXPECT_ORDER(5, vma);
+	EXPECT_ORDER(4, vma);
 }
 
 TEST_F(laf, prctl)

@@ -7,10 +7,10 @@
  *       ok 1 laf.vma_edges
  *   ok 1 - orders # 3.2 s
  *
- * usage: runner [-T seconds] program [argument...] [-- program [argument...]]...
+ * usage: runner [-k] [-T seconds] program [argument...] [-- program [argument...]]...
  *
- * A program that does not end in time is killed with all that it started. What
- * is left in memory of the KUnit run at boot comes first where there is any.
+ * A program that does not end in time is killed with all that it started.
+ * -k: first what KUnit has found out at boot.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -173,18 +173,23 @@ static bool kunit(void)
 
 int main(int argc, char **argv)
 {
-	bool all_ok;
+	bool with_kunit = false, all_ok = true;
 	int i, first;
 
-	while ((i = getopt(argc, argv, "+T:")) != -1) {
-		if (i != 'T' || (timeout = atoi(optarg)) <= 0) {
-			fprintf(stderr, "usage: %s [-T seconds] program [argument...] [-- ...]\n",
+	while ((i = getopt(argc, argv, "+kT:")) != -1) {
+		if (i == 'k')
+			with_kunit = true;
+		else if (i == 'T')
+			timeout = atoi(optarg);
+		if (i == '?' || timeout <= 0) {
+			fprintf(stderr, "usage: %s [-k] [-T seconds] program [argument...] [-- ...]\n",
 				argv[0]);
 			return 2;
 		}
 	}
 	printf("TAP version 13\n");
-	all_ok = kunit();
+	if (with_kunit)
+		all_ok = kunit();
 	for (first = i = optind; i <= argc; i++) {
 		if (i < argc && strcmp(argv[i], "--"))
 			continue;

@@ -136,6 +136,56 @@ static void storm_of(struct __test_metadata *_metadata, int order)
 	EXPECT_EQ(0, cgroup_leak());
 }
 
+/*
+ * Of each folio one page is left. Their memory comes back when somebody needs it,
+ * and what is left keeps its contents.
+ */
+TEST_F(laf, partly_unmapped)
+{
+	size_t folios = 64, i;
+	char *vma = map_new(folios << 4);
+	long before = 0, after = 0;
+	pid_t pid;
+	int try;
+
+	enable_orders(ORDER(4));
+	touch(vma);
+	ASSERT_ORDER(4, vma);
+	madvise(vma, page_size << 4, MADV_DONTNEED);
+	ASSERT_TRUE(cgroup_create());
+	ASSERT_EQ(0, cgroup_set("memory.swap.max", "0"));
+	pid = child();
+	if (!pid) {
+		EXPECT_TRUE(cgroup_enter());
+		for (i = 0; i < folios; i++) {
+			char *folio = page_at(vma, i << 4), *kept = page_at(folio, i % 16);
+
+			fill(folio, 16, i);
+			if (kept > folio)
+				madvise(folio, kept - folio, MADV_DONTNEED);
+			madvise(kept + page_size, (15 - i % 16) * page_size, MADV_DONTNEED);
+		}
+		before = cgroup_get("memory.current", NULL) / page_size;
+		for (try = 0; try < 50; try++) {
+			cgroup_set("memory.reclaim", "4M");
+			after = cgroup_get("memory.current", NULL) / page_size;
+			if (after < before - folios * 14)
+				break;
+		}
+		EXPECT_GT(before - folios * 14, after);
+		for (i = 0; i < folios; i++) {
+			char *kept = page_at(vma, (i << 4) + i % 16);
+
+			EXPECT_EQ(0, folio_order(kept));
+			/* as fill() left page i % 16 of a longer run */
+			EXPECT_EQ((uint64_t)i << 32 | (i % 16) << 12 | 5, ((uint64_t *)kept)[5]);
+		}
+		_exit(!_metadata->passed);
+	}
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_EQ(0, cgroup_leak());
+}
+
 #define STORM(order)						\
 TEST_F_TIMEOUT(laf, order_##order, 120)				\
 {								\
