@@ -35,8 +35,8 @@ print-image:	## its path (with make -s)
 boot:		## a shell in that kernel
 	scripts/run.sh -i
 
-run:		## runs CMD in it, in a copy of the folder FILES; its output and exit status
-	scripts/run.sh
+run:		## runs CMD in it, in a copy of the folder FILES (scripts/run.sh ends with its status, make with 0 or 2)
+	@scripts/run.sh
 
 check:		## patches apply, checkpatch, no new warning or sparse line, kernel-doc, shellcheck
 	scripts/check.sh
@@ -68,7 +68,7 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
 # SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware
-# ICOUNT=0|1    (0) counts instructions exactly: takes SMP=1
+# ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly: takes SMP=1
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
 # PEERS=0|1    (0) the benchmarks also measure other kernels

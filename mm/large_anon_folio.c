@@ -14,6 +14,7 @@
  * Whatever fails leads to a smaller order, in the end to the order-0 path.
  */
 
+#include <linux/highmem.h>
 #include <linux/large_anon_folio.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -121,6 +122,22 @@ static unsigned long fault_orders(struct vm_area_struct *vma)
 }
 
 /*
+ * In order, and with few checks for a reschedule: clear_huge_page() ends at the
+ * page of the fault and checks at every page, which is meant for a cache full
+ * of pages and shows in the time for sixteen.
+ */
+static void zero_folio(struct folio *folio, unsigned long addr)
+{
+	long i, nr = folio_nr_pages(folio);
+
+	for (i = 0; i < nr; i++) {
+		if (i % 32 == 31)
+			cond_resched();
+		clear_user_highpage(folio_page(folio, i), addr + i * PAGE_SIZE);
+	}
+}
+
+/*
  * Allocate, charge and zero a folio of @order for the aligned block around
  * vmf->address. Reclaim or compaction for the sake of size would cost more
  * than the size is worth, and orders up to PAGE_ALLOC_COSTLY_ORDER could
@@ -131,6 +148,7 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 					    unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
 	gfp_t gfp = vma_thp_gfp_mask(vma);
 	struct folio *folio;
 
@@ -138,9 +156,7 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 	gfp |= __GFP_NORETRY | __GFP_NOWARN;
 
 	/* From the local node or not at all: it would not migrate home later. */
-	folio = vma_alloc_folio(gfp, order, vma,
-				ALIGN_DOWN(vmf->address, PAGE_SIZE << order),
-				true);
+	folio = vma_alloc_folio(gfp, order, vma, addr, true);
 	if (!folio)
 		goto fallback;
 
@@ -153,7 +169,7 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 
 	/* Charged first: at the limit of a memcg no zeroing goes to waste. */
 	if (!want_init_on_alloc(gfp) && !want_init_on_free())
-		clear_huge_page(&folio->page, vmf->address, 1U << order);
+		zero_folio(folio, addr);
 
 	/* Orders the zeroes before the PTEs, for all pages at once. */
 	__folio_mark_uptodate(folio);

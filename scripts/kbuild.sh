@@ -11,7 +11,8 @@ kbuild_packages="build-essential bc bison flex ccache libelf-dev libssl-dev kmod
 export KBUILD_BUILD_TIMESTAMP='1 January 2023' KBUILD_BUILD_USER=laf KBUILD_BUILD_HOST=laf
 export KBUILD_BUILD_VERSION=1 CCACHE_NOHASHDIR=1 LOCALVERSION=
 
-# kmake SOURCE OUT ARGUMENT...: the kernel's make; it sees its source as "src"
+# kmake SOURCE OUT ARGUMENT...: the kernel's make; it sees its source as "src",
+# but for the tools, which are made from directories of their own
 kmake()
 {
 	kmake_src=$1
@@ -21,7 +22,8 @@ kmake()
 	[ "$(readlink "$kmake_out/src")" = "$kmake_src" ] || rm -rf "${kmake_out:?}"/*
 	mkdir -p "$kmake_out"
 	ln -sfn "$kmake_src" "$kmake_out/src"
-	make -C "$kmake_src" O="$kmake_out" srctree=src ARCH="$ARCH" CROSS_COMPILE="$cross_compile" \
+	make -C "$kmake_src" O="$kmake_out" srctree="\$(if \$(wildcard src/Kbuild),src,$kmake_src)" \
+		ARCH="$ARCH" CROSS_COMPILE="$cross_compile" \
 		CC="ccache ${cross_compile}gcc" HOSTCC="ccache gcc" "$@"
 }
 

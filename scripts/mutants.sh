@@ -3,9 +3,11 @@
 # Takes one guard at a time out of the patched kernel and wants the test that
 # watches it to fail. tests/mutants/NNNN-name.patch is a patch for build/tree,
 # below these lines:
-#   Test: program [case]     without a case any of the program's does
+#   Test: program [case]     in a guest; without a case any of the program's does
 #   Arch: arm64|x86_64
 #   Env: NUMA=2              if need be: variables of make run
+# or
+#   Test: host/program       tests/host/program.sh, which reads the tree
 # Before that the same tests have to pass without a mutant. Arguments: names of
 # mutants, to try only these. The last line is "N passed, N failed".
 set -eu
@@ -42,33 +44,44 @@ run()
 		"$top/scripts/run.sh" > "$results/$1.tap" 2> "$results/$1.err" 9>&-
 }
 
-# first_failure NAME CASE STATUS: what has noticed the mutant; nothing if nothing
-first_failure()
-{
-	sed -n "s/^    not ok [0-9]* \(.*${2:-}\)\$/\1/p" "$results/$1.tap" | head -n 1 | grep . && return
-	[ "$3" -ne 125 ] || sed '/^#/d' "$top/scripts/log-patterns" |
-		grep -m 1 -E -f - "$results/$1.log" || echo 'the death of the guest'
-}
-
-try() # MUTANT
+# guest_test NAME: prints what has noticed the mutant, if anything has
+guest_test()
 {
 	test=$(field Test "$1")
 	program=${test%% *}
-	case=${test#"$program"}
-	case=${case# }
-	say "$1 ($ARCH)"
+	test_case=${test#"$program"}
+	test_case=${test_case##*[ .]}
+	status=0
+	run "$1" "$(field Env "$1")" "$program${test_case:+ -t $test_case}" || status=$?
+	if grep -q '^    not ok ' "$results/$1.tap"; then
+		sed -n '/^    not ok /{s/^    not ok [0-9]* //p; q}' "$results/$1.tap"
+	elif [ "$status" -eq 125 ]; then
+		sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.log" ||
+			echo 'the death of the guest'
+	fi
+}
+
+# host_test NAME: the same
+host_test()
+{
+	TREE=$work/tree "$top/tests/$(field Test "$1").sh" 9>&- 2>&1 |
+		tee "$results/$1.tap" | sed -n '/^not ok /{s/^not ok [0-9]* - //p; q}'
+}
+
+# try MUTANT BUILD TEST: these functions build the kernel and run the test
+try()
+{
+	say "$1"
 	if ! git -C "$work/tree" apply "$mutants/$1.patch"; then
 		result 'not ok' "mutant $1 does not apply"
-	elif ! build_kernel "$1"; then
+	elif ! $2 "$1"; then
 		result 'not ok' "mutant $1 does not build"
 	else
-		status=0
-		run "$1" "$(field Env "$1")" "$program${case:+ -t ${case##*.}}" || status=$?
-		killer=$(first_failure "$1" "$case" "$status" || :)
+		killer=$($3 "$1")
 		if [ "$killer" ]; then
-			result ok "mutant $1 killed by $program: $killer"
+			result ok "mutant $1 killed by $(field Test "$1"): $killer"
 		else
-			result 'not ok' "mutant $1 survives $test (run.sh ended with $status)"
+			result 'not ok' "mutant $1 survives $(field Test "$1")"
 		fi
 	fi
 	git -C "$work/tree" checkout -q -- .
@@ -82,9 +95,12 @@ list=
 for name; do
 	name=$(basename "$name" .patch)
 	[ -f "$mutants/$name.patch" ] || die "$name: no such mutant"
-	arch=$(field Arch "$name")
-	one_of arch "arm64 x86_64"
-	[ "$(field Test "$name")" ] || die "$name: has no Test: line"
+	case $(field Test "$name") in
+	'') die "$name: has no Test: line" ;;
+	host/*) arch=host ;;
+	*) arch=$(field Arch "$name") ;;
+	esac
+	one_of arch "host arm64 x86_64"
 	list="$list$arch $name
 "
 done
@@ -100,8 +116,17 @@ KERNEL=debug "$top/scripts/tree.sh"
 git -C "$work/tree" fetch -q origin HEAD
 git -C "$work/tree" reset -q --hard FETCH_HEAD
 
+names_for() { printf %s "$list" | sed -n "s/^$1 //p"; }
+
+for name in $(names_for host); do
+	if [ "$(host_test "$name")" ]; then
+		result 'not ok' "$(field Test "$name") fails without a mutant"
+	else
+		try "$name" : host_test
+	fi
+done
 for arch in arm64 x86_64; do
-	names=$(printf %s "$list" | sed -n "s/^$arch //p")
+	names=$(names_for $arch)
 	[ "$names" ] || continue
 	ARCH=$arch
 	. "$top/scripts/kbuild.sh" # for this ARCH
@@ -123,7 +148,9 @@ for arch in arm64 x86_64; do
 			result 'not ok' "no mutant, $ARCH${env:+, $env}: the tests fail as they are"
 		fi
 	done 3< "$work/envs"
-	for name in $names; do try "$name"; done
+	for name in $names; do
+		try "$name" build_kernel guest_test
+	done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

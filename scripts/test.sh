@@ -63,7 +63,7 @@ subtest()
 	fi
 }
 
-# guest NAME RUNNER PROGRAMS VAR=value...: one boot in which RUNNER runs these
+# guest NAME RUNNER PROGRAMS [VAR=value...]: one boot in which RUNNER runs these
 guest()
 {
 	guest_name=$1
@@ -75,8 +75,8 @@ guest()
 	[ "$guest_name" != 'arm64 stock' ] || guest_filter=$(cat "$top/scripts/tap-red.awk")
 	: > "$results/status"
 	{
-		timed "guest: $guest_name" env LOG="$guest_log.log" FILES="$build/tests/$arch" \
-			TIMEOUT=1200 CMD="$guest_cmd" "$@" "$top/scripts/run.sh" ||
+		timed "guest: $guest_name" env ARCH="$arch" IMAGE="$image" LOG="$guest_log.log" \
+			FILES="$build/tests/$arch" CMD="$guest_cmd" TIMEOUT=1200 "$@" "$top/scripts/run.sh" ||
 			echo $? > "$results/status"
 	} | awk "$guest_filter" | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
 		tee "$guest_log.tap" | tee -a "$tap"
@@ -90,10 +90,11 @@ guest()
 	esac
 }
 
-# kernel_and_programs ARCH KERNEL: true when both are there
+# kernel_and_programs ARCH KERNEL: builds what the next guests boot and run
 kernel_and_programs()
 {
 	arch=$1
+	image=$(ARCH=$1 KERNEL=$2 "$top/scripts/kernel.sh" -i)
 	step "programs for $1" env ARCH="$1" "$top/scripts/tests-build.sh" &&
 		step "kernel $1 $2" env ARCH="$1" KERNEL="$2" "$top/scripts/kernel.sh"
 }
@@ -116,29 +117,29 @@ for test in "$top"/tests/host/*.sh; do
 done
 
 if kernel_and_programs arm64 debug; then
-	guest 'arm64 debug' './runner -k' "$programs" ARCH=arm64 KERNEL=debug
+	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner numa ARCH=arm64 KERNEL=debug NUMA=2 MEM=1G
-	guest 'arm64 debug MTE' ./runner 'mte thp' ARCH=arm64 KERNEL=debug MTE=1
+	guest 'arm64 debug NUMA' ./runner numa NUMA=2 MEM=1G
+	guest 'arm64 debug MTE' ./runner 'mte thp' MTE=1
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" bootarg \
-		ARCH=arm64 KERNEL=debug APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
+		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
 	guest 'arm64 debug bad thp_anon' \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
-		ARCH=arm64 KERNEL=debug APPEND='thp_anon=64K:sometimes'
+		APPEND='thp_anon=64K:sometimes'
 else
 	not_run 'arm64 debug'
 fi
 if kernel_and_programs x86_64 debug; then
-	guest 'x86_64 debug' './runner -k' "$programs" ARCH=x86_64 KERNEL=debug
+	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner numa ARCH=x86_64 KERNEL=debug NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner numa NUMA=2 MEM=1G
 else
 	not_run 'x86_64 debug'
 fi
 if kernel_and_programs arm64 stock; then
-	guest 'arm64 stock' ./runner "$programs numa" ARCH=arm64 KERNEL=stock NUMA=2
+	guest 'arm64 stock' ./runner "$programs numa" NUMA=2
 else
 	not_run 'arm64 stock'
 fi

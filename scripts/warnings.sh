@@ -40,7 +40,7 @@ diagnose()
 	(cd "$dir" && shift 2 && rm -f "$@")
 	kmake "$@" -s -k -j"$JOBS" W=1 C=2 > "$dir/log" 2>&1 ||
 		echo "$(grep -c 'Error ' "$dir/log") objects do not compile, see $dir/log"
-	sed -n 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" | sort -u
+	sed -n -e '/note: in included file/d' -e 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" | sort -u
 }
 
 objects=$(objects)

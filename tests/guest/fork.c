@@ -73,6 +73,28 @@ TEST_F(laf, copies_of_each_order)
 		copies(_metadata, order);
 }
 
+/*
+ * No fork at all: every page of a new folio is its owner's alone. Taking the right
+ * to write and giving it back is no reason to copy one.
+ */
+TEST_F(laf, exclusive)
+{
+	char *vma = map_new(PAGES);
+	uint64_t pfn;
+	size_t i;
+
+	fill_large(_metadata, vma, 4);
+	pfn = pfn_of(page_at(vma, 37));
+	ASSERT_EQ(0, mprotect(vma, PAGES * page_size, PROT_READ));
+	ASSERT_EQ(0, mprotect(vma, PAGES * page_size, PROT_READ | PROT_WRITE));
+	fill(vma, PAGES, 2);
+	EXPECT_EQ(pfn, pfn_of(page_at(vma, 37)));
+	for (i = 0; i < PAGES; i += 16) {
+		EXPECT_ORDER(4, page_at(vma, i));
+	}
+	EXPECT_TRUE(holds(vma, PAGES, 2));
+}
+
 /* Children and grandchildren that drop, keep and write parts, and end in any order. */
 TEST_F(laf, family)
 {

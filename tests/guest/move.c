@@ -46,7 +46,7 @@ static void page_out(struct __test_metadata *_metadata, char *vma)
 }
 
 /* Still whole after the move, and contents survive all that splits them. */
-TEST_F_TIMEOUT(laf, misaligned, 60)
+TEST_F(laf, misaligned)
 {
 	int order;
 	pid_t pid;

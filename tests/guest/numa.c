@@ -148,17 +148,17 @@ static void bind_to_full_node(struct __test_metadata *_metadata, int order)
 	munmap(vma, PAGES * page_size);
 }
 
-TEST_F_TIMEOUT(laf, full_node_order_2, 120)
+TEST_F(laf, full_node_order_2)
 {
 	bind_to_full_node(_metadata, 2);
 }
 
-TEST_F_TIMEOUT(laf, full_node_order_3, 120)
+TEST_F(laf, full_node_order_3)
 {
 	bind_to_full_node(_metadata, 3);
 }
 
-TEST_F_TIMEOUT(laf, full_node_order_4, 120)
+TEST_F(laf, full_node_order_4)
 {
 	bind_to_full_node(_metadata, 4);
 }

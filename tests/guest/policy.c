@@ -81,7 +81,7 @@ static bool allowed(const char *size, const char *top, bool advised)
 }
 
 /* A size's own mode counts, and only `inherit` looks at the top level. */
-TEST_F_TIMEOUT(laf, modes, 90)
+TEST_F(laf, modes)
 {
 	static const char * const tops[] = { "always", "madvise", "never" };
 	int order, size, top;

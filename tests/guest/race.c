@@ -145,16 +145,16 @@ static void rounds_on_fresh_memory(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(laf, default_orders, 90)
+TEST_F(laf, default_orders)
 {
 	enable_orders(DEFAULT_ORDERS);
-	rounds_on_fresh_memory(_metadata, DEFAULT_ORDERS, longer ? 5000 : 60);
+	rounds_on_fresh_memory(_metadata, DEFAULT_ORDERS, longer ? 5000 : 40);
 }
 
-TEST_F_TIMEOUT(laf, one_large_order, 90)
+TEST_F(laf, one_large_order)
 {
 	enable_orders(ORDER(7));
-	rounds_on_fresh_memory(_metadata, ORDER(7), longer ? 5000 : 60);
+	rounds_on_fresh_memory(_metadata, ORDER(7), longer ? 5000 : 40);
 }
 
 /* Orders come and go while the threads fault. */
@@ -169,9 +169,9 @@ static void *change_policy(void *stop)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(laf, changing_policy, 90)
+TEST_F(laf, changing_policy)
 {
-	size_t rounds = longer ? 5000 : 60, i;
+	size_t rounds = longer ? 5000 : 30, i;
 	struct racer racers[THREADS];
 	bool stop = false;
 	pthread_t policy;
@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(laf, changing_policy, 90)
 static void *write_and_read(void *arg)
 {
 	struct racer *r = arg;
-	size_t i, n = longer ? 400000 : 4000;
+	size_t i, n = longer ? 400000 : 3000;
 	uint32_t x = r->order_of_pages | 1;
 	size_t wrong = 0;
 
@@ -231,7 +231,7 @@ static void *write_and_read(void *arg)
 	return (void *)wrong;
 }
 
-TEST_F_TIMEOUT(laf, faults_and_zaps, 90)
+TEST_F(laf, faults_and_zaps)
 {
 	struct racer racers[THREADS];
 	void *wrong;
@@ -271,7 +271,7 @@ static void *reclaim(void *stop)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(laf, faults_and_reclaim, 90)
+TEST_F(laf, faults_and_reclaim)
 {
 	size_t rounds = longer ? 2000 : 30;
 	struct racer racers[THREADS];

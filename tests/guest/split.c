@@ -187,7 +187,7 @@ TEST_F(laf, partly_unmapped)
 }
 
 #define STORM(order)						\
-TEST_F_TIMEOUT(laf, order_##order, 120)				\
+TEST_F(laf, order_##order)				\
 {								\
 	storm_of(_metadata, order);				\
 }

@@ -23,7 +23,7 @@ static void expect_stats(struct __test_metadata *_metadata,
 }
 
 /* One page fault and one count for each folio, pages for the rest. */
-TEST_F_TIMEOUT(laf, each_order, 90)
+TEST_F(laf, each_order)
 {
 	int order;
 

@@ -32,9 +32,9 @@ static void page_out(struct __test_metadata *_metadata, char *vma, size_t pages)
 	EXPECT_EQ(0, present(vma, pages));
 }
 
-TEST_F_TIMEOUT(laf, each_order, 60)
+TEST_F(laf, each_order)
 {
-	size_t pages = 512, round, rounds = longer ? 20 : 2;
+	size_t pages = 256, round, rounds = longer ? 20 : 1;
 	int order;
 
 	for (order = MIN_ORDER; order < pmd_order; order++) {
@@ -135,12 +135,12 @@ static void pressure(struct __test_metadata *_metadata, unsigned int orders, int
 	EXPECT_EQ(0, cgroup_leak());
 }
 
-TEST_F_TIMEOUT(laf, pressure, 90)
+TEST_F(laf, pressure)
 {
 	pressure(_metadata, DEFAULT_ORDERS, MADV_NORMAL);
 }
 
-TEST_F_TIMEOUT(laf, pressure_advised, 90)
+TEST_F(laf, pressure_advised)
 {
 	pressure(_metadata, large_orders(), MADV_HUGEPAGE);
 }

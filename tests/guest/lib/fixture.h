@@ -18,6 +18,9 @@
 /* One stream keeps the reports in the order of events. */
 #define TH_LOG_STREAM stdout
 #include "kselftest_harness.h"
+/* for an emulated machine that has its host to share */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 120
 #include <sys/prctl.h>
 #include "lib.h"
 
@@ -113,8 +116,8 @@ static void restore_all(void)
 	settings_restore(0);
 }
 
-/* Leaves only the tests whose name is @name. */
-static void select_test(const char *name)
+/* Leaves only the tests whose name is @name, if any; no time limit for a soak. */
+static void select_tests(const char *name)
 {
 	struct __fixture_metadata *f;
 	struct __test_metadata *t, *next;
@@ -124,11 +127,10 @@ static void select_test(const char *name)
 		f->tests = NULL;
 		for (; t; t = next) {
 			next = t->next;
-			if (!strcmp(t->name, name)) {
-				t->next = NULL;
-				t->prev = t;
-				f->tests = t;
-			}
+			if (longer)
+				t->timeout = 0;
+			if (!name || !strcmp(t->name, name))
+				__register_test(t);
 		}
 	}
 }
@@ -151,6 +153,7 @@ static void warm_up(void)
 
 int main(int argc, char **argv)
 {
+	const char *name = NULL;
 	uint64_t seed = 1;
 	int opt;
 
@@ -164,13 +167,14 @@ int main(int argc, char **argv)
 			seed = strtoull(optarg, NULL, 0);
 			break;
 		case 't':
-			select_test(optarg);
+			name = optarg;
 			break;
 		default:
 			fprintf(stderr, "usage: %s [-l] [-s seed] [-t test]\n", argv[0]);
 			return 2;
 		}
 	}
+	select_tests(name);
 	warm_up();
 	policy_init();
 	settings_init();
