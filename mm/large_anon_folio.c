@@ -55,6 +55,28 @@ static unsigned int window_order(const struct pte_window *w,
 	return 0;
 }
 
+/* Down from @from: the lowest index from which on all entries are none. */
+static unsigned int none_below(const pte_t *table, unsigned int from,
+			       unsigned int end)
+{
+	const pte_t *pte = table + from;
+
+	while (pte > table + end && pte_none(READ_ONCE(pte[-1])))
+		pte--;
+	return pte - table;
+}
+
+/* Up from @from: the index of the first entry that is set, or @end. */
+static unsigned int none_above(const pte_t *table, unsigned int from,
+			       unsigned int end)
+{
+	const pte_t *pte = table + from;
+
+	while (pte < table + end && pte_none(READ_ONCE(*pte)))
+		pte++;
+	return pte - table;
+}
+
 /*
  * Narrow the window to the nearest set entry below and above w->idx, and
  * return the highest of @orders that fits. Entry w->idx itself is the caller's
@@ -64,29 +86,27 @@ static unsigned int window_order(const struct pte_window *w,
 static unsigned int scan_window(const pte_t *table, struct pte_window *w,
 				unsigned long orders)
 {
-	unsigned int order, i, end;
+	unsigned int order, start, end, i;
 
 	order = window_order(w, orders);
 	if (!order)
 		return 0;
 
-	end = round_down(w->idx, 1U << order);
-	for (i = w->idx; i > end; i--) {
-		if (!pte_none(READ_ONCE(table[i - 1]))) {
-			w->lo = i;
-			order = window_order(w, orders);
-			if (!order)
-				return 0;
-			break;
-		}
+	start = round_down(w->idx, 1U << order);
+	i = none_below(table, w->idx, start);
+	if (i > start) {
+		w->lo = i;
+		order = window_order(w, orders);
+		if (!order)
+			return 0;
+		start = round_down(w->idx, 1U << order);
 	}
 
-	end = round_down(w->idx, 1U << order) + (1U << order);
-	for (i = w->idx + 1; i < end; i++) {
-		if (!pte_none(READ_ONCE(table[i]))) {
-			w->hi = i;
-			return window_order(w, orders);
-		}
+	end = start + (1U << order);
+	i = none_above(table, w->idx + 1, end);
+	if (i < end) {
+		w->hi = i;
+		order = window_order(w, orders);
 	}
 	return order;
 }

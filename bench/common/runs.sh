@@ -26,7 +26,7 @@ ROOT=debian "$top/scripts/root.sh"
 split -l 1 "$parts/runs" "$parts/run."
 # shellcheck disable=SC2016 # the inner shell's
 for run in "$parts"/run.*; do echo "$run"; done |
-	xargs -P 2 -I RUN sh -c '"$1" "$2" "$3" "$4" "$(cat "$5")" > "$5.json"' \
+	xargs -P 2 -I RUN sh -c '"$1" "$2" "$3" "$4" "$5.json" "$(cat "$5")"' \
 		sh "$top/bench/common/guest.sh" "$name" "$files" "$command" RUN
 
 jq -s --arg bench "$name" '{bench: $bench, runs: .}' "$parts"/run.*.json > "$parts/all"

@@ -16,9 +16,11 @@ compile()
 	./count "$1" make -s -C /src -j1 $objects
 }
 
+echo 'warm-up' >&2
 compile anon
 for object in $objects; do
 	rm "/src/$object" "/src/${object%/*}/.${object##*/}.cmd"
 done
 sync
+echo 'counting' >&2
 compile instructions

@@ -17,12 +17,12 @@ cp "$top/bench/mm/job.sh" "$files"
 
 {
 	cat <<-END
-	stock|stock||
+	stock|stock|default|
 	off|patched|=n|
-	release|patched|=y|
+	release|patched|default|
 	END
 	[ "$PEERS" = 0 ] || cat <<-END
-	6.12|6.12||
+	6.12|6.12|default|
 	6.12|6.12|64K=always|thp_anon=64K:always
 	END
 } | "$top/bench/common/runs.sh" mm "$files" ./job.sh

@@ -58,22 +58,23 @@ static void supervise(struct __test_metadata *_metadata)
 {
 	int mark = settings_mark(), status;
 	struct counters before;
+	bool idle = true;
 	pid_t pid;
 
-	/* An idle round: memory that this process needs itself is there then. */
-	pid = fork();
-	if (!pid)
-		_exit(0);
-	clean_up_after(pid, mark);
-	counters_read(&before);
-
-	counters_read(&before);
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		return;
+	/* An idle round first: memory that this process needs itself is there then. */
+	for (;; idle = false) {
+		counters_read(&before);
+		pid = fork();
+		if (!pid && idle)
+			_exit(0);
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			return;
+		}
+		status = clean_up_after(pid, mark);
+		if (!idle)
+			break;
 	}
-	status = clean_up_after(pid, mark);
 	if (!counters_back(&before, 30)) {
 		TH_LOG("counters did not come back");
 		_exit(_metadata->step);
