@@ -19,11 +19,15 @@ fi
 mkdir -p "$out"
 : >> "$out/done"
 
-dirs=$(tgit diff --name-only base refs/series/head -- '*.c' '*.S' | touched_here | xargs -n 1 dirname | sort -u | sed 's|$|/|')
+dirs=$(tgit diff --name-only base refs/series/head -- '*.c' '*.S' | touched_here |
+	xargs -r -n 1 dirname | sort -u | sed 's|$|/|')
 built=0
 for commit in $(tgit rev-list --reverse base..refs/series/head); do
-	key=$({ tgit rev-parse "$commit^{tree}"; cat "$top/configs/$ARCH" "$top/configs/common" \
-		"$top/configs/debug"; } | sha1sum | cut -d ' ' -f 1)
+	key=$({
+		tgit rev-parse "$commit^{tree}"
+		echo "$dirs"
+		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug"
+	} | sha1sum | cut -d ' ' -f 1)
 	! grep -q "$key" "$out/done" || continue
 	subject=$(tgit log -1 --format=%s "$commit")
 	say "$ARCH: $subject"
