@@ -111,7 +111,7 @@ kunit_ran()
 	fi
 }
 
-step 'make check' "$top/scripts/check.sh" || :
+subtest 'make check' "$top/scripts/check.sh"
 for test in "$top"/tests/host/*.sh; do
 	subtest "host: $(basename "$test" .sh)" "$test"
 done

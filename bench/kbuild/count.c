@@ -7,6 +7,10 @@
  *   count anon COMMAND...		the peak of the cgroup's anonymous memory
  *
  * The two are apart because the second samples, which the first would count.
+ *
+ * The kernel stops a task's counters when the task exits, before it gives its
+ * memory back: of the job's instructions, those are in the system-wide figure
+ * alone.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mm: what the basic operations on anonymous memory cost, as one JSON object.
- * Kernel instructions of this process and its children, not seconds.
+ * mm: what the basic operations on anonymous memory cost in kernel
+ * instructions, as one JSON object.
+ *
+ * Counted for one CPU, where all of this runs: the counter of a task stops
+ * before the task gives its memory back.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -302,9 +306,13 @@ static void measure_overhead(void)
 int main(void)
 {
 	const char *cgroup = cgroup_create();
+	cpu_set_t cpu;
 
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	check(sched_setaffinity(0, sizeof(cpu), &cpu), "sched_setaffinity");
 	cgroup_enter(cgroup);
-	counter = counter_open(0, -1, KERNEL, false);
+	counter = counter_open(-1, 0, KERNEL, false);
 	measure_overhead();
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
 		/* The first one fills the allocator's lists and is dropped. */

@@ -33,8 +33,8 @@ static bool arch_thp_swp_supported(void) { return true; }
 static struct swap_slots_cache *raw_cpu_ptr(struct swap_slots_cache *cache) { return cache; }
 static bool check_cache_active(void) { return false; }
 static int refill_swap_slots_cache(struct swap_slots_cache *cache) { return cache->nr; }
-static void mutex_lock(struct mutex *lock) { lock->unused = 1; }
-static void mutex_unlock(struct mutex *lock) { lock->unused = 0; }
+static void mutex_lock(struct mutex *lock) { lock->unused++; }
+static void mutex_unlock(struct mutex *lock) { lock->unused--; }
 static int mem_cgroup_try_charge_swap(struct folio *folio, swp_entry_t entry) { return 0; }
 static void put_swap_folio(struct folio *folio, swp_entry_t entry) { }
 
