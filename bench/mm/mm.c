@@ -4,7 +4,8 @@
  * instructions, as one JSON object.
  *
  * Counted for one CPU, where all of this runs: the counter of a task stops
- * before the task gives its memory back.
+ * before the task gives its memory back.  In the cgroup of the caller; one with
+ * a memory limit or statistics of its own adds about 4 %.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -305,13 +306,11 @@ static void measure_overhead(void)
 
 int main(void)
 {
-	const char *cgroup = cgroup_create();
 	cpu_set_t cpu;
 
 	CPU_ZERO(&cpu);
 	CPU_SET(0, &cpu);
 	check(sched_setaffinity(0, sizeof(cpu), &cpu), "sched_setaffinity");
-	cgroup_enter(cgroup);
 	counter = counter_open(-1, 0, KERNEL, false);
 	measure_overhead();
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
@@ -324,6 +323,5 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		printf("%c\"%s\":%.2f", i ? ',' : '{', rows[i].key, rows[i].value);
 	puts("}");
-	cgroup_remove(cgroup);
 	return 0;
 }

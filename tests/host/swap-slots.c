@@ -50,6 +50,7 @@ static int get_swap_pages(int n, swp_entry_t *entries, int size)
 int main(void)
 {
 	unsigned int order;
+	int failed = 0;
 
 	printf("TAP version 13\n1..%d\n", PMD_ORDER);
 	for (order = 0; order <= PMD_ORDER; order++) {
@@ -61,10 +62,12 @@ int main(void)
 			continue;
 		asked = 0;
 		entry = folio_alloc_swap(&folio);
-		printf("%s order %u: slots wanted %ld, asked for %d, entry %lu\n",
-		       !!entry.val == known && asked == (known ? folio_nr_pages(&folio) : 0) ?
-		       "ok" : "not ok",
+		if (!!entry.val != known || asked != (known ? folio_nr_pages(&folio) : 0)) {
+			printf("not ");
+			failed = 1;
+		}
+		printf("ok order %u: slots wanted %ld, asked for %d, entry %lu\n",
 		       order, known ? folio_nr_pages(&folio) : 0, asked, entry.val);
 	}
-	return 0;
+	return failed;
 }
