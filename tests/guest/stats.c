@@ -59,7 +59,8 @@ TEST_F(laf, each_order)
 		expect_stats(_metadata, &before, order, nr);
 		drain();
 		EXPECT_LE(anon + pages, vmstat("nr_anon_pages"));
-		EXPECT_GE(anon + pages + 4, vmstat("nr_anon_pages"));
+		/* up: this process reads files, and is not alone */
+		EXPECT_GE(anon + pages + 8, vmstat("nr_anon_pages"));
 		EXPECT_EQ(pages * page_size >> 10, smaps(vma, pages, "Rss"));
 		EXPECT_EQ(pages * page_size >> 10, smaps(vma, pages, "Anonymous"));
 		EXPECT_EQ(pages * page_size >> 10, smaps(vma, pages, "Private_Dirty"));
