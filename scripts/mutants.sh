@@ -65,7 +65,7 @@ guest_test()
 host_test()
 {
 	TREE=$work/tree "$top/tests/$(field Test "$1").sh" 9>&- 2>&1 |
-		tee "$results/$1.tap" | sed -n '/^not ok /{s/^not ok [0-9]* - //p; q}'
+		tee "$results/$1.tap" | sed -n '/^not ok /{s/^not ok *[0-9]* *-* *//p; q}'
 }
 
 # try MUTANT BUILD TEST: these functions build the kernel and run the test
