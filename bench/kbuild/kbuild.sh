@@ -3,10 +3,7 @@
 # make bench: what a kernel compile costs in the guest on each kernel.
 set -eu
 . "$(dirname "$0")/../../scripts/lib.sh"
-
-: "${PEERS:=0}"
-one_of PEERS "0 1"
-[ "$ARCH" = arm64 ] || die "ARCH=$ARCH: instructions are counted on arm64 only"
+. "$top/bench/common/lib.sh"
 
 here=$top/bench/kbuild
 input=$build/bench/kbuild
@@ -33,14 +30,15 @@ prepare()
 	source_tar "$input/new"
 	cp "$here/prepare.sh" "$input/new"
 	KERNEL=stock "$top/scripts/kernel.sh"
+	# -R: an emulator translates a program again wherever else it lies
 	KERNEL=stock ROOT=debian SMP=2 MEM=2G NUMA=1 MTE=0 ICOUNT=0 APPEND='' FILES=$input/new \
-		CMD=./prepare.sh TIMEOUT=1800 LOG=$build/results/kbuild-prepare.log \
+		CMD="setarch -R ./prepare.sh" TIMEOUT=1800 LOG=$build/results/kbuild-prepare.log \
 		"$top/scripts/run.sh" > "$input/prepared.new"
 	mv "$input/prepared.new" "$prepared"
 	rm -r "$input/new"
 }
 
-mkdir -p "$input" "$build/results"
+mkdir -p "$input"
 ROOT=debian "$top/scripts/root.sh"
 disk=$(ROOT=debian "$top/scripts/root.sh" -i | tail -n 1)
 if [ ! -f "$prepared" ] || [ "$(find "$disk" "$here/prepare.sh" "$0" -newer "$prepared")" ]; then
@@ -50,8 +48,7 @@ fi
 files=$input/files
 rm -rf "$files"
 mkdir "$files"
-need gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-"${cross_compile}gcc" -O2 -Wall -static -o "$files/count" "$here/count.c" "$top/bench/common/bench.c"
+compile "$files/count" "$here/count.c"
 cp "$here/job.sh" "$here/objects" "$files"
 ln "$prepared" "$files"
 

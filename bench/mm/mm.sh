@@ -3,16 +3,12 @@
 # make bench-mm: what the basic operations on anonymous memory cost.
 set -eu
 . "$(dirname "$0")/../../scripts/lib.sh"
-
-: "${PEERS:=0}"
-one_of PEERS "0 1"
-[ "$ARCH" = arm64 ] || die "ARCH=$ARCH: instructions are counted on arm64 only"
+. "$top/bench/common/lib.sh"
 
 files=$build/bench/mm
 rm -rf "$files"
-mkdir -p "$files" "$build/results"
-need gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-"${cross_compile}gcc" -O2 -Wall -static -o "$files/mm" "$top/bench/mm/mm.c" "$top/bench/common/bench.c"
+mkdir -p "$files"
+compile "$files/mm" "$top/bench/mm/mm.c"
 cp "$top/bench/mm/job.sh" "$files"
 
 {
