@@ -27,5 +27,5 @@ if [ ! -f "$out.lines" ]; then
 	exit 1
 fi
 jq -s --arg kernel "$label" --arg config "$config" \
-	'{kernel: $kernel, config: $config} + add' "$out.lines" > "$out"
+	'{kernel: $kernel, config: $config} + (reverse | add)' "$out.lines" > "$out"
 say "$label $config done"
