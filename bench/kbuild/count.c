@@ -33,7 +33,7 @@
  * written at once.
  */
 #define SETTLE_SECONDS 30
-#define SAMPLE_MILLISECONDS 2
+#define SAMPLE_MILLISECONDS 10
 
 #define STATS "/sys/kernel/mm/transparent_hugepage/hugepages-*kB/stats/anon_fault_alloc"
 #define MAX_SIZES 16

@@ -10,8 +10,16 @@ tar -xf prepared.tar -C /src
 sync
 objects=$(cat objects)
 
+# khugepaged begins a round with the job: where in its sleep it is would be noise.
+wake_khugepaged()
+{
+	sleep_file=/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
+	[ ! -f "$sleep_file" ] || echo "$(cat "$sleep_file")" > "$sleep_file"
+}
+
 compile()
 {
+	wake_khugepaged
 	# shellcheck disable=SC2086 # one word an object
 	./count "$1" make -s -C /src -j1 $objects
 }

@@ -13,6 +13,7 @@
 #include <linux/percpu.h>
 
 struct kobject;
+struct mmu_gather;
 
 /* Per size, in hugepages-<size>kB/stats/. */
 enum large_anon_stat {
@@ -21,6 +22,13 @@ enum large_anon_stat {
 	ANON_FAULT_FALLBACK_CHARGE,	/* allocated, but not charged */
 	NR_LARGE_ANON_STATS,
 };
+
+/* Does @page belong to a large anonymous folio? Never without the option. */
+static inline bool page_is_large_anon(struct page *page)
+{
+	return IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) && PageCompound(page) &&
+	       PageAnon(page);
+}
 
 /* Called behind IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) too. */
 unsigned long anon_orders_enabled(unsigned long vm_flags);
@@ -54,6 +62,10 @@ void large_anon_sysfs_exit(void);
 
 vm_fault_t do_large_anon_page(struct vm_fault *vmf);
 
+unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
+				 struct page *page, pte_t *pte,
+				 unsigned long addr, unsigned long end);
+
 #ifndef arch_large_anon_folio_supported
 /* An architecture says no where its page flags cannot follow a split. */
 static inline bool arch_large_anon_folio_supported(void)
@@ -81,6 +93,14 @@ static inline void large_anon_sysfs_exit(void)
 static inline vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 {
 	return VM_FAULT_FALLBACK;
+}
+
+static inline unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
+					       struct page *page, pte_t *pte,
+					       unsigned long addr,
+					       unsigned long end)
+{
+	return 0;
 }
 
 #endif /* CONFIG_LARGE_ANON_FOLIO */

@@ -5,32 +5,6 @@
  */
 #include "lib/fixture.h"
 
-#define FAIL "/sys/kernel/debug/fail_page_alloc/"
-
-/* Allocations of @min_order and up fail with this probability while on. */
-static int fail_from(int min_order, int percent)
-{
-	char order[8], probability[8];
-
-	snprintf(order, sizeof(order), "%d", min_order);
-	snprintf(probability, sizeof(probability), "%d", percent);
-	return setting(FAIL "task-filter", "1") ?:
-	       setting(FAIL "ignore-gfp-wait", "0") ?:
-	       setting(FAIL "ignore-gfp-highmem", "0") ?:
-	       setting(FAIL "verbose", "0") ?:
-	       setting(FAIL "interval", "1") ?:
-	       setting(FAIL "times", "1000000000") ?:
-	       setting(FAIL "min-order", order) ?:
-	       setting(FAIL "probability", probability);
-}
-
-/* Opening the file to end it may fail as well. */
-static void fail_switch(bool on)
-{
-	while (write_file("/proc/self/make-it-fail", on ? "1" : "0") == -ENOMEM)
-		;
-}
-
 static int biggest_below(unsigned int orders, int limit)
 {
 	orders &= ORDER(limit) - 1;
@@ -53,9 +27,9 @@ static void each_limit(struct __test_metadata *_metadata, unsigned int orders,
 		}
 		madvise(vma, 512 * page_size, advice);
 		size_stats(&stats);
-		fail_switch(true);
+		fail_me(true);
 		touch(page_at(vma, 300));
-		fail_switch(false);
+		fail_me(false);
 		ASSERT_ORDER(want, page_at(vma, 300));
 		EXPECT_EQ(ORDER(want), present(vma, 512));
 		EXPECT_TRUE(zeroed(page_at(vma, 300 & ~(ORDER(want) - 1)), ORDER(want)));
@@ -121,10 +95,10 @@ TEST_F(laf, half_fails)
 			memset(found, 0, sizeof(found));
 			vma = map_new(pages);
 			size_stats(&stats);
-			fail_switch(true);
+			fail_me(true);
 			for (i = 0; i < pages; i++)
 				touch(page_at(vma, i));
-			fail_switch(false);
+			fail_me(false);
 			size_stats_since(&stats);
 			for (i = 0; i < pages; i += ORDER(o)) {
 				o = mapped_order(page_at(vma, i));

@@ -157,6 +157,72 @@ TEST_F(laf, one_large_order)
 	rounds_on_fresh_memory(_metadata, ORDER(7), longer ? 5000 : 40);
 }
 
+/*
+ * A thread that gets single pages only is the faster one: while the other still
+ * clears its folio, the page of the fault itself, or a neighbour, comes in.
+ */
+static long go, done;
+
+static void *small_writer(void *stride)
+{
+	long round;
+
+	pin_cpu(1);
+	fail_me(true);
+	for (round = 1; ; round++) {
+		while (__atomic_load_n(&go, __ATOMIC_ACQUIRE) < round)
+			;
+		if (race.stop)
+			return NULL;
+		page_at(race.vma, round * (long)stride % 16)[1] = 2;
+		__atomic_store_n(&done, round, __ATOMIC_RELEASE);
+	}
+}
+
+/* In round n both write to page n, or the other one to page n * @stride. */
+static void small_against_large(struct __test_metadata *_metadata, long stride)
+{
+	long rounds = longer ? 20000 : 300, round, lost = 0, small = 0;
+	pthread_t thread;
+
+	enable_orders(ORDER(4));
+	race.vma = map_new(16);
+	touch(race.vma);
+	ASSERT_ORDER(4, race.vma);
+	madvise(race.vma, 16 * page_size, MADV_DONTNEED);
+	ASSERT_EQ(0, fail_from(MIN_ORDER, 100));
+	pin_cpu(0);
+	pthread_create(&thread, NULL, small_writer, (void *)stride);
+	for (round = 1; round <= rounds; round++) {
+		char *mine = page_at(race.vma, round % 16);
+		char *other = page_at(race.vma, round * stride % 16);
+
+		__atomic_store_n(&go, round, __ATOMIC_RELEASE);
+		mine[0] = 1;
+		while (__atomic_load_n(&done, __ATOMIC_ACQUIRE) < round)
+			;
+		lost += mine[0] != 1 || other[1] != 2;
+		small += folio_order(other) == 0;
+		madvise(race.vma, 16 * page_size, MADV_DONTNEED);
+	}
+	race.stop = true;
+	__atomic_store_n(&go, round, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, lost);
+	/* else nothing was tried here */
+	EXPECT_LT(0, small);
+}
+
+TEST_F(laf, small_on_same_page)
+{
+	small_against_large(_metadata, 1);
+}
+
+TEST_F(laf, small_on_neighbour)
+{
+	small_against_large(_metadata, 3);
+}
+
 /* Orders come and go while the threads fault. */
 static void *change_policy(void *stop)
 {

@@ -87,6 +87,10 @@ pid_t child(void);		/* fork; the child dies with its parent */
 bool child_ok(pid_t pid);	/* waits; true when it exited with 0 */
 void pin_cpu(int cpu);
 
+/* fail.c */
+int fail_from(int min_order, int percent);
+void fail_me(bool on);
+
 /* swap.c */
 bool swap_on(size_t pages);
 bool swap_off(void);
