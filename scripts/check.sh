@@ -27,6 +27,16 @@ applies()
 		[ ! -s "$(tree_state).offsets" ]
 }
 
+# A mutant that does not apply takes no guard out.
+mutants_apply()
+{
+	red=0
+	for mutant in tests/mutants/*.patch; do
+		tgit apply --check "$top/$mutant" || red=1
+	done 2>&1
+	return $red
+}
+
 # checkpatch OPTION...: on the files that standard input names; silent when happy.
 # Without a git directory it leaves out a check that takes more of Python.
 checkpatch()
@@ -85,6 +95,7 @@ while read -r command name; do
 	sed 's/^/# /' "$output"
 done << END
 applies the patches apply without fuzz
+mutants_apply the mutants apply
 patch_style checkpatch finds nothing in the patches
 source_style checkpatch finds nothing in the kernel source files
 program_style checkpatch finds nothing in the programs

@@ -62,6 +62,8 @@ void large_anon_sysfs_exit(void);
 
 vm_fault_t do_large_anon_page(struct vm_fault *vmf);
 
+unsigned int large_anon_run(struct page *page, const pte_t *pte,
+			    unsigned long addr, unsigned long end);
 unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 				 struct page *page, pte_t *pte,
 				 unsigned long addr, unsigned long end);
@@ -93,6 +95,12 @@ static inline void large_anon_sysfs_exit(void)
 static inline vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 {
 	return VM_FAULT_FALLBACK;
+}
+
+static inline unsigned int large_anon_run(struct page *page, const pte_t *pte,
+					  unsigned long addr, unsigned long end)
+{
+	return 0;
 }
 
 static inline unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,

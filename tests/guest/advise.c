@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * MADV_FREE, MADV_COLD and MADV_PAGEOUT go on behind a folio that they cannot
- * handle: one that is shared with a child, or whose first page is gone.
+ * handle: one that is shared with a child, or whose first page is gone. They
+ * leave a folio in one piece that is in the range as a whole.
  */
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
 #include "lib/fixture.h"
 
 #define PAGES 256
@@ -160,4 +164,138 @@ TEST_F(laf, cold)
 	EXPECT_EQ(kb(PAGES - GONE), smaps(vma, PAGES, "Rss"));
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
+}
+
+/* Only the folios at the ends of a range are split. */
+#define FROM	21	/* inside a folio of order 2, 3, 4 and so on */
+#define TO	227
+
+static void expect_whole(struct __test_metadata *_metadata, char *vma, int order)
+{
+	size_t nr = ORDER(order), first = (FROM + nr - 1) & ~(nr - 1), last = TO & ~(nr - 1), i;
+
+	for (i = 0; i < PAGES; i++)
+		if (i >= first && i < last)
+			EXPECT_ORDER(order, page_at(vma, i));
+		else if (i >= FROM && i < TO)
+			EXPECT_EQ(0, folio_order(page_at(vma, i)));
+}
+
+static char *filled_order(struct __test_metadata *_metadata, int order)
+{
+	char *vma = map_new(PAGES);
+
+	enable_orders(ORDER(order));
+	fill(vma, PAGES, order);
+	ASSERT_ORDER(order, vma);
+	ASSERT_ORDER(order, page_at(vma, PAGES - 1));
+	drain();
+	return vma;
+}
+
+TEST_F(laf, free_whole)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < 8; order++) {
+		char *vma = filled_order(_metadata, order);
+
+		ASSERT_EQ(0, madvise(page_at(vma, FROM), (TO - FROM) * page_size, MADV_FREE));
+		drain();
+		expect_whole(_metadata, vma, order);
+		EXPECT_EQ(kb(TO - FROM), smaps(vma, PAGES, "LazyFree"));
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* What is written into a free folio stays; the rest of it may go. */
+TEST_F(laf, free_rewritten)
+{
+	int order;
+	size_t i;
+
+	for (order = MIN_ORDER; order < 8; order++) {
+		char *vma = filled_order(_metadata, order);
+		int try;
+
+		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_FREE));
+		drain();
+		ASSERT_ORDER(order, vma);
+		for (i = 3; i < PAGES; i += 29)
+			fill(page_at(vma, i), 1, 1000 + i);
+		for (try = 0; try < 3; try++)
+			ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
+		for (i = 0; i < PAGES; i++) {
+			char *page = page_at(vma, i);
+
+			/* fill() of one page numbers it 0 */
+			if (i >= 3 && (i - 3) % 29 == 0) {
+				EXPECT_TRUE(holds(page, 1, 1000 + i));
+			} else if (!((uint64_t *)page)[7]) {
+				EXPECT_TRUE(zeroed(page, 1));
+			} else {
+				EXPECT_EQ((uint64_t)order << 32 | i << 12 | 7, ((uint64_t *)page)[7]);
+			}
+		}
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* Reclaim takes a free folio without a split, and without swap. */
+TEST_F(laf, free_reclaimed)
+{
+	char *vma = filled_order(_metadata, 4);
+	long before = vmstat("pglazyfreed");
+
+	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_FREE));
+	drain();
+	ASSERT_ORDER(4, vma);
+	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
+	EXPECT_EQ(0, present(vma, PAGES));
+	EXPECT_EQ(PAGES, vmstat("pglazyfreed") - before);
+	EXPECT_TRUE(zeroed(vma, PAGES));
+}
+
+TEST_F(laf, cold_whole)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < 8; order++) {
+		char *vma = filled_order(_metadata, order);
+
+		ASSERT_EQ(0, madvise(page_at(vma, FROM), (TO - FROM) * page_size, MADV_COLD));
+		expect_whole(_metadata, vma, order);
+		EXPECT_EQ(kb(PAGES - (TO - FROM)), smaps(vma, PAGES, "Referenced"));
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* Another process asks, by its pidfd. */
+TEST_F(laf, process_madvise)
+{
+	static const int advice[] = { MADV_COLD, MADV_PAGEOUT };
+	char *vma = filled_order(_metadata, 4);
+	struct iovec range = { page_at(vma, FROM), (TO - FROM) * page_size };
+	int pidfd, target = getpid();
+	size_t i;
+	pid_t pid;
+
+	ASSERT_TRUE(swap_on(4096));
+	pid = child();
+	if (!pid) {
+		/* it shares nothing */
+		munmap(vma, PAGES * page_size);
+		pidfd = syscall(__NR_pidfd_open, target, 0);
+		for (i = 0; i < ARRAY_SIZE(advice); i++)
+			if (syscall(__NR_process_madvise, pidfd, &range, 1UL, advice[i], 0U) !=
+			    (long)range.iov_len)
+				_exit(1);
+		_exit(0);
+	}
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_EQ(PAGES - (TO - FROM), present(vma, PAGES));
+	EXPECT_EQ(kb(TO - FROM), smaps(vma, PAGES, "Swap"));
+	EXPECT_TRUE(holds(vma, PAGES, 4));
 }

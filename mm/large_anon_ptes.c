@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large anonymous folios: taking the mappings down
+ * Large anonymous folios: PTEs that belong together
  *
- * zap_pte_range() hands over when it meets a PTE of a large anonymous folio.
- * The entries of the folio that follow are cleared with it, and what is done
- * once a page elsewhere is done once here: RSS, rmap, reference, gather.
+ * The walkers of a PTE table ask here how many entries, from the one they have
+ * come to, map the following pages of the same folio, and deal with them as one.
  */
 
 #include <linux/large_anon_folio.h>
@@ -17,6 +16,32 @@
 static bool pte_maps_pfn(pte_t pte, unsigned long pfn)
 {
 	return pte_present(pte) && !pte_special(pte) && pte_pfn(pte) == pfn;
+}
+
+/**
+ * large_anon_run - count the PTEs that map a page and those that follow it
+ * @page:	the page mapped by @pte, of a large anonymous folio
+ * @pte:	the first entry
+ * @addr:	the user virtual address of @pte
+ * @end:	the end of the range to look at, inside the table of @pte
+ *
+ * Context: PTL held.
+ * Return: The number of entries from @pte on, at least 1, that map successive
+ *	pages of the folio. They may differ in all else.
+ */
+unsigned int large_anon_run(struct page *page, const pte_t *pte,
+			    unsigned long addr, unsigned long end)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long left = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	unsigned int max = min(left, (end - addr) >> PAGE_SHIFT);
+	unsigned int nr = 1;
+
+	while (nr < max && pte_maps_pfn(pte[nr], pfn + nr))
+		nr++;
+
+	return nr;
 }
 
 /**
@@ -41,16 +66,11 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 				 unsigned long addr, unsigned long end)
 {
 	struct folio *folio = page_folio(page);
-	unsigned long pfn = page_to_pfn(page);
-	unsigned long left = folio_nr_pages(folio) - folio_page_idx(folio, page);
-	unsigned int max = min(left, (end - addr) >> PAGE_SHIFT);
-	unsigned int nr = 0;
+	unsigned int i, nr = large_anon_run(page, pte, addr, end);
 
-	do {
-		ptep_get_and_clear_full(tlb->mm, addr + nr * PAGE_SIZE,
-					pte + nr, tlb->fullmm);
-		nr++;
-	} while (nr < max && pte_maps_pfn(pte[nr], pfn + nr));
+	for (i = 0; i < nr; i++)
+		ptep_get_and_clear_full(tlb->mm, addr + i * PAGE_SIZE, pte + i,
+					tlb->fullmm);
 
 	tlb_flush_pte_range(tlb, addr, nr * PAGE_SIZE);
 	folio_remove_anon_rmap_range(folio, page, nr);
