@@ -242,6 +242,29 @@ TEST_F(laf, free_rewritten)
 	}
 }
 
+/*
+ * A write by GUP makes the folio dirty, not its PTE. MADV_FREE of other pages of
+ * it must not forget that, or reclaim drops what was written.
+ */
+TEST_F(laf, free_beside_dirty)
+{
+	char *vma = filled_order(_metadata, 4), *data = map_new(1);
+	struct iovec from = { data, page_size }, to = { page_at(vma, 2), page_size };
+	int try;
+
+	fill(data, 1, 77);
+	ASSERT_EQ(0, madvise(vma, 16 * page_size, MADV_FREE));
+	drain();
+	ASSERT_ORDER(4, vma);
+	ASSERT_EQ(page_size, process_vm_writev(getpid(), &from, 1, &to, 1, 0));
+	ASSERT_EQ(0, madvise(page_at(vma, 8), 8 * page_size, MADV_FREE));
+	for (try = 0; try < 3; try++) {
+		drain();
+		ASSERT_EQ(0, madvise(vma, 16 * page_size, MADV_PAGEOUT));
+	}
+	EXPECT_TRUE(holds(page_at(vma, 2), 1, 77));
+}
+
 /* Reclaim takes a free folio without a split, and without swap. */
 TEST_F(laf, free_reclaimed)
 {
