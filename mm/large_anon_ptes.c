@@ -78,3 +78,53 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 
 	return nr;
 }
+
+/**
+ * large_anon_make_exclusive - claim a folio that nobody shares any longer
+ * @vmf:	the fault on a write-protected page of the folio, vmf->page
+ * @folio:	the large anonymous folio
+ *
+ * A write after fork() has to copy what others still map or hold. If all
+ * references are those of PTEs around vmf->pte there are no others: each
+ * mapping, pin and gather has a reference. Only a migration takes mappings and
+ * their references away for a time, and that has the folio locked. The PTL keeps
+ * our PTEs; new references come from GUP through these, and GUP that wants the
+ * page to stay looks at PageAnonExclusive afterwards.
+ *
+ * folio->mapping stays: pages of the folio may have been moved to another VMA
+ * of an earlier owner, where rmap has to find them by the old anon_vma.
+ *
+ * Context: PTL held.
+ * Return: true if the pages mapped there are exclusive now.
+ */
+bool large_anon_make_exclusive(struct vm_fault *vmf, struct folio *folio)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long idx = folio_page_idx(folio, vmf->page);
+	unsigned long below = min3(idx, pte_index(vmf->address),
+				   (vmf->address - vma->vm_start) >> PAGE_SHIFT);
+	pte_t *pte = vmf->pte - below;
+	struct page *page = vmf->page - below;
+	unsigned long left = min3(folio_nr_pages(folio) - (idx - below),
+				  PTRS_PER_PTE - (pte_index(vmf->address) - below),
+				  ((vma->vm_end - vmf->address) >> PAGE_SHIFT) + below);
+	unsigned long i, mapped = 0;
+	bool exclusive;
+
+	if (folio_ref_count(folio) > left || folio_test_swapcache(folio))
+		return false;
+	if (!folio_trylock(folio))
+		return false;
+
+	for (i = 0; i < left; i++)
+		mapped += pte_maps_pfn(pte[i], page_to_pfn(page + i));
+	exclusive = folio_ref_count(folio) == mapped &&
+		    !folio_test_swapcache(folio);
+	for (i = 0; exclusive && i < left; i++)
+		if (pte_maps_pfn(pte[i], page_to_pfn(page + i)))
+			SetPageAnonExclusive(page + i);
+
+	folio_unlock(folio);
+
+	return exclusive;
+}

@@ -285,7 +285,7 @@ static const struct {
 	{ write_copy,		10 },
 	{ protect,		10 },
 	{ madv_free,		10 },
-	{ sparse_write,		10 },
+	{ sparse_write,		40 },
 	{ one_page,		10 },
 	{ table_cycles,		1 },
 	{ shared_tables,	1 },

@@ -67,6 +67,7 @@ unsigned int large_anon_run(struct page *page, const pte_t *pte,
 unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 				 struct page *page, pte_t *pte,
 				 unsigned long addr, unsigned long end);
+bool large_anon_make_exclusive(struct vm_fault *vmf, struct folio *folio);
 
 #ifndef arch_large_anon_folio_supported
 /* An architecture says no where its page flags cannot follow a split. */
@@ -109,6 +110,12 @@ static inline unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 					       unsigned long end)
 {
 	return 0;
+}
+
+static inline bool large_anon_make_exclusive(struct vm_fault *vmf,
+					     struct folio *folio)
+{
+	return false;
 }
 
 #endif /* CONFIG_LARGE_ANON_FOLIO */

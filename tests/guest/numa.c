@@ -113,15 +113,18 @@ static void take(int node, size_t pages)
 	}
 }
 
-/* A child's locked memory fills @node, until SIGCONT. */
-static pid_t fill_node(int node)
+/* A child's locked memory fills @node, until SIGCONT. It shares nothing of @vma. */
+static pid_t fill_node(int node, char *vma)
 {
 	pid_t pid = child();
 
 	if (!pid) {
+		munmap(vma, PAGES * page_size);
 		enable_orders(ORDER(pmd_order));
 		take(node, ORDER(pmd_order));
 		enable_orders(0);
+		/* khugepaged raises it to more than PAGES */
+		setting("/proc/sys/vm/min_free_kbytes", "4096");
 		take(node, 64);
 		raise(SIGSTOP);
 		_exit(0);
@@ -133,12 +136,15 @@ static pid_t fill_node(int node)
 static void bind_to_full_node(struct __test_metadata *_metadata, int order)
 {
 	char *vma = filled_on_node0(_metadata, order);
-	long kills = vmstat("oom_kill");
-	pid_t hog = fill_node(1);
+	long kills = vmstat("oom_kill"), room;
+	pid_t hog;
 
+	hog = fill_node(1, vma);
 	madvise(vma, PAGES * page_size, MADV_HUGEPAGE);
+	room = node_free(1);
 	/* moves what fits into the last free pages */
 	bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
+	EXPECT_GT(room, node_free(1));
 	EXPECT_EQ(0, node_of(page_at(vma, PAGES - 1)));
 	EXPECT_EQ(kills, vmstat("oom_kill"));
 	EXPECT_TRUE(holds(vma, PAGES, order));
