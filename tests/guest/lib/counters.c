@@ -20,7 +20,7 @@ static const char * const names[NR_COUNTERS] = {
 	"nr_mlock",
 	"nr_unevictable",
 	"nr_swapcached",
-	"oom_kill",
+	[COUNTER_OOM_KILL] = "oom_kill",
 	"free swap",
 };
 /* Of the first: whoever copies a test's output may need a folio or two for it. */

@@ -70,6 +70,7 @@ uint32_t rnd(uint32_t below);
 
 /* counters.c */
 #define NR_COUNTERS	9
+#define COUNTER_OOM_KILL 7
 struct counters {
 	long value[NR_COUNTERS];
 };
@@ -89,6 +90,7 @@ void pin_cpu(int cpu);
 
 /* fail.c */
 int fail_from(int min_order, int percent);
+int slab_fail(int percent);
 void fail_me(bool on);
 
 /* swap.c */
