@@ -54,6 +54,9 @@ tests-build:	## only compiles the guest programs of ARCH
 test-mutants:	## takes each guard out in turn: its test has to fail
 	scripts/mutants.sh
 
+stress:		## everything at once with every page checked, on the debug kernel of ARCH (can be resumed)
+	scripts/stress.sh
+
 bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: and 6.12, 64K pages)
 	bench/kbuild/kbuild.sh
 
@@ -71,8 +74,9 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly: takes SMP=1
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
+# MINUTES=N FAULTS=0|1    (30, 0) of make stress; FAULTS: allocations fail, too
 # PEERS=0|1    (0) the benchmarks also measure other kernels
 # JOBS=N    (all cores) parallel compilers
 
 .PHONY: help tree refresh series kernel print-image boot run check bisect test tests-build \
-	test-mutants bench bench-mm clean
+	test-mutants stress bench bench-mm clean

@@ -119,7 +119,7 @@ done
 if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner numa NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' ./runner 'numa stress' NUMA=2 MEM=1G
 	guest 'arm64 debug MTE' ./runner 'mte thp' MTE=1
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
@@ -134,7 +134,7 @@ fi
 if kernel_and_programs x86_64 debug; then
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner numa NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner 'numa stress' NUMA=2 MEM=1G
 else
 	not_run 'x86_64 debug'
 fi

@@ -51,7 +51,7 @@ static struct {
 	unsigned long ops;
 	time_t end;
 	bool faults;
-} opt = { .seed = 1, .ops = 50 };
+} opt = { .seed = 1, .ops = 200 };
 
 /* What a page may contain. */
 enum state {
