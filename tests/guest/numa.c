@@ -3,8 +3,10 @@
  * Large folios between two nodes (a guest with NUMA=2). A target node that is
  * full makes a migration fail; it is no reason to kill a process.
  */
+#include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "lib/fixture.h"
 
@@ -92,6 +94,25 @@ TEST_F(laf, move_pages)
 		EXPECT_EQ(1, status[i]);
 		EXPECT_EQ(1, node_of(pages[i]));
 	}
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/* A migration that fails leaves the folio as it was: nobody splits it later. */
+TEST_F(laf, failed_migration)
+{
+	int fd[2], node = 1, status = -1, try;
+	char *vma = filled_on_node0(_metadata, 4), text[4096];
+	struct iovec iov = { page_at(vma, 5), page_size };
+	void *page = vma;
+
+	ASSERT_EQ(0, pipe(fd));
+	ASSERT_EQ(page_size, vmsplice(fd[1], &iov, 1, 0));
+	syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE);
+	EXPECT_EQ(0, node_of(vma));
+	ASSERT_EQ(sizeof(text), read(fd[0], text, sizeof(text)));
+	for (try = 0; try < 3; try++)
+		write_file("/proc/sys/vm/drop_caches", "2");
+	EXPECT_ORDER(4, vma);
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 }
 
