@@ -516,8 +516,8 @@ TEST_F(stock, numa_hints)
 	EXPECT_EQ(0, actors[0].wrong);
 	TH_LOG("%ld faults, %ld failures", vmstat("numa_hint_faults") - faults,
 	       vmstat("pgmigrate_fail") - failed);
+	/* whether one of them meets the pipe's pages is up to the scheduler */
 	EXPECT_LT(faults, vmstat("numa_hint_faults"));
-	EXPECT_LT(failed, vmstat("pgmigrate_fail"));
 	close(fds[0]);
 	close(fds[1]);
 	munmap(vma, PMD * page_size);
