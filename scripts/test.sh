@@ -15,7 +15,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap split advise move tables damon hwpoison thp"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap split advise move tables damon hwpoison thp idle uring device memcg_v1"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()
@@ -119,7 +119,7 @@ done
 if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner 'numa tables stress' NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
 	guest 'arm64 debug MTE' ./runner 'mte thp' MTE=1
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
@@ -134,12 +134,14 @@ fi
 if kernel_and_programs x86_64 debug; then
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner 'numa tables stress' NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
+	# memory that was there at boot can go offline on this one only
+	guest 'x86_64 debug hotplug' ./runner hotplug APPEND=kernelcore=512M
 else
 	not_run 'x86_64 debug'
 fi
 if kernel_and_programs arm64 stock; then
-	guest 'arm64 stock' ./runner "$programs numa" NUMA=2
+	guest 'arm64 stock' ./runner "$programs numa numa_calls" NUMA=2
 else
 	not_run 'arm64 stock'
 fi

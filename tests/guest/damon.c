@@ -1,98 +1,209 @@
 // SPDX-License-Identifier: GPL-2.0
-/* DAMON sees accesses to all pages of a folio, not only to the first. */
+/*
+ * DAMON on large folios: each of their pages is as hot as it is used, whether
+ * virtual or physical addresses are watched, and schemes reach them.
+ */
 #include <pthread.h>
 
 #include "lib/fixture.h"
 
-#define ADMIN "/sys/kernel/mm/damon/admin/kdamonds/"
-#define CONTEXT ADMIN "0/contexts/0/"
-#define SCHEME CONTEXT "schemes/0/"
+#define KDAMOND	"/sys/kernel/mm/damon/admin/kdamonds/"
+#define CONTEXT	KDAMOND "0/contexts/0/"
+#define SCHEME	CONTEXT "schemes/0/"
+#define PAGES	256
+#define SAMPLES	10	/* in an aggregation interval */
+#define ROUNDS	8	/* aggregation intervals */
 
-#define PAGES 256
+static struct toucher {
+	pthread_t thread;
+	char *vma;
+	size_t pages;
+	bool stop;
+} toucher;
 
-static bool stop;
-
-/* Protection changes flush the TLB: without that no access shows in a PTE. */
-static void *use(void *vma)
+/* All pages all the time; new TLB entries each time, else nobody sees it. */
+static void *touch_all(void *unused)
 {
 	size_t i;
 
-	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-		mprotect(vma, PAGES * page_size, PROT_READ);
-		mprotect(vma, PAGES * page_size, PROT_READ | PROT_WRITE);
-		for (i = 0; i < PAGES; i++)
-			touch(page_at(vma, i));
+	(void)unused;
+	while (!__atomic_load_n(&toucher.stop, __ATOMIC_RELAXED)) {
+		for (i = 0; i < toucher.pages; i++)
+			touch(page_at(toucher.vma, i));
+		mprotect(toucher.vma, toucher.pages * page_size, PROT_READ);
+		mprotect(toucher.vma, toucher.pages * page_size, PROT_READ | PROT_WRITE);
 	}
 	return NULL;
 }
 
-static bool set_all(char *vma)
+static void start_touching(char *vma, size_t pages)
 {
-	char pid[32], start[32], end[32];
-	size_t i;
-	const struct {
-		const char *file, *value;
-	} files[] = {
-		{ ADMIN "nr_kdamonds", "1" },
-		{ ADMIN "0/contexts/nr_contexts", "1" },
-		{ CONTEXT "operations", "fvaddr" },
-		{ CONTEXT "monitoring_attrs/intervals/sample_us", "10000" },
-		{ CONTEXT "monitoring_attrs/intervals/aggr_us", "200000" },
-		{ CONTEXT "monitoring_attrs/nr_regions/min", "10" },
-		{ CONTEXT "monitoring_attrs/nr_regions/max", "20" },
-		{ CONTEXT "targets/nr_targets", "1" },
-		{ CONTEXT "targets/0/pid_target", pid },
-		{ CONTEXT "targets/0/regions/nr_regions", "1" },
-		{ CONTEXT "targets/0/regions/0/start", start },
-		{ CONTEXT "targets/0/regions/0/end", end },
-		{ CONTEXT "schemes/nr_schemes", "1" },
-		{ SCHEME "action", "stat" },
-		{ SCHEME "access_pattern/sz/max", "18446744073709551615" },
-		{ SCHEME "access_pattern/nr_accesses/min", "10" },
-		{ SCHEME "access_pattern/nr_accesses/max", "20" },
-		{ SCHEME "access_pattern/age/max", "4294967295" },
-		{ ADMIN "0/state", "on" },
-	};
-
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	snprintf(start, sizeof(start), "%lu", (unsigned long)vma);
-	snprintf(end, sizeof(end), "%lu", (unsigned long)page_at(vma, PAGES));
-	for (i = 0; i < ARRAY_SIZE(files); i++) {
-		int err = write_file(files[i].file, files[i].value);
-
-		if (err) {
-			printf("# %s: %d\n", files[i].file, err);
-			return false;
-		}
-	}
-	return true;
+	toucher = (struct toucher){ .vma = vma, .pages = pages };
+	pthread_create(&toucher.thread, NULL, touch_all, NULL);
 }
 
-static long tried(void)
+static void stop_touching(void)
+{
+	__atomic_store_n(&toucher.stop, true, __ATOMIC_RELAXED);
+	pthread_join(toucher.thread, NULL);
+}
+
+static void set(struct __test_metadata *_metadata, const char *path, uint64_t value)
 {
 	char text[32];
 
-	write_file(ADMIN "0/state", "update_schemes_stats");
-	return read_file(SCHEME "stats/nr_tried", text, sizeof(text)) > 0 ? atol(text) : -1;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	ASSERT_EQ(0, write_file(path, text)) {
+		TH_LOG("%s", path);
+	}
 }
 
-/* Regions of which at least every other sample is an access. */
-TEST_F(laf, in_use)
+static void range(struct __test_metadata *_metadata, const char *what, uint64_t min,
+		  uint64_t max)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/max", what);
+	set(_metadata, path, max);
+	snprintf(path, sizeof(path), "%s/min", what);
+	set(_metadata, path, min);
+}
+
+static long stat(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), SCHEME "stats/%s", name);
+	return read_file(path, text, sizeof(text)) > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* Watches [start, end), and acts on what has seen so many accesses. */
+static void watch(struct __test_metadata *_metadata, const char *ops, uint64_t start,
+		  uint64_t end, const char *action, unsigned int min_accesses)
+{
+	/* put back in the opposite order */
+	ASSERT_EQ(0, setting(KDAMOND "nr_kdamonds", "1"));
+	set(_metadata, KDAMOND "0/contexts/nr_contexts", 1);
+	ASSERT_EQ(0, write_file(CONTEXT "operations", ops));
+	set(_metadata, CONTEXT "monitoring_attrs/intervals/sample_us", 20000);
+	set(_metadata, CONTEXT "monitoring_attrs/intervals/aggr_us", SAMPLES * 20000);
+	set(_metadata, CONTEXT "monitoring_attrs/intervals/update_us", 100000000);
+	range(_metadata, CONTEXT "monitoring_attrs/nr_regions", 3, 10);
+	set(_metadata, CONTEXT "targets/nr_targets", 1);
+	if (strcmp(ops, "paddr"))
+		set(_metadata, CONTEXT "targets/0/pid_target", getpid());
+	set(_metadata, CONTEXT "targets/0/regions/nr_regions", 1);
+	set(_metadata, CONTEXT "targets/0/regions/0/start", start);
+	set(_metadata, CONTEXT "targets/0/regions/0/end", end);
+	set(_metadata, CONTEXT "schemes/nr_schemes", 1);
+	ASSERT_EQ(0, write_file(SCHEME "action", action));
+	range(_metadata, SCHEME "access_pattern/sz", 0, 1UL << 40);
+	range(_metadata, SCHEME "access_pattern/nr_accesses", min_accesses, SAMPLES);
+	range(_metadata, SCHEME "access_pattern/age", 0, 1000000);
+	ASSERT_EQ(0, setting(KDAMOND "0/state", "on"));
+	usleep(ROUNDS * SAMPLES * 20000);
+	ASSERT_EQ(0, write_file(KDAMOND "0/state", "update_schemes_stats"));
+	ASSERT_EQ(0, write_file(KDAMOND "0/state", "off"));
+}
+
+/* In how many rounds half of the samples or more saw an access. */
+static long hot_rounds(struct __test_metadata *_metadata, const char *ops,
+		       uint64_t start, size_t pages)
+{
+	long tried;
+
+	watch(_metadata, ops, start, start + pages * page_size, "stat", SAMPLES / 2);
+	tried = stat("sz_tried");
+	set(_metadata, KDAMOND "nr_kdamonds", 0);
+	return tried / (long)(pages * page_size);
+}
+
+static char *filled(struct __test_metadata *_metadata, int order)
 {
 	char *vma = map_new(PAGES);
-	pthread_t thread;
-	int i;
 
-	enable_orders(ORDER(4));
-	fill(vma, PAGES, 1);
-	ASSERT_ORDER(4, vma);
-	pthread_create(&thread, NULL, use, vma);
-	EXPECT_TRUE(set_all(vma));
-	for (i = 0; i < 100 && tried() <= 0; i++)
-		usleep(100000);
-	EXPECT_LT(0, tried());
-	write_file(ADMIN "0/state", "off");
-	write_file(ADMIN "nr_kdamonds", "0");
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
+	enable_orders(order ? ORDER(order) : 0);
+	fill(vma, PAGES, order);
+	ASSERT_ORDER(order, vma);
+	ASSERT_ORDER(order, page_at(vma, PAGES - 1));
+	drain();
+	return vma;
+}
+
+static void virtual(struct __test_metadata *_metadata, int order)
+{
+	char *vma = filled(_metadata, order);
+	long hot, cold = hot_rounds(_metadata, "fvaddr", (uintptr_t)vma, PAGES);
+
+	start_touching(vma, PAGES);
+	hot = hot_rounds(_metadata, "fvaddr", (uintptr_t)vma, PAGES);
+	stop_touching();
+	TH_LOG("order %d: seen in %ld rounds when touched, in %ld when not", order, hot,
+	       cold);
+	EXPECT_LE(ROUNDS / 2, hot);
+	EXPECT_GE(1, cold);
+	munmap(vma, PAGES * page_size);
+}
+
+TEST_F(stock, virtual_small)
+{
+	virtual(_metadata, 0);
+}
+
+TEST_F(laf, in_use)
+{
+	virtual(_metadata, 4);
+	virtual(_metadata, 8);
+}
+
+/* One folio is a range of physical memory. */
+TEST_F(laf, physical)
+{
+	char *vma = filled(_metadata, 8);
+	uint64_t start = pfn_of(vma) * page_size;
+	long hot, cold = hot_rounds(_metadata, "paddr", start, PAGES);
+
+	start_touching(vma, PAGES);
+	hot = hot_rounds(_metadata, "paddr", start, PAGES);
+	stop_touching();
+	TH_LOG("seen in %ld rounds when touched, in %ld when not", hot, cold);
+	EXPECT_LE(ROUNDS / 2, hot);
+	EXPECT_GE(1, cold);
+}
+
+/* A region that begins and ends inside of the folio: all its pages count. */
+static void act(struct __test_metadata *_metadata, const char *action)
+{
+	char *vma = filled(_metadata, 8);
+	uint64_t start = (pfn_of(vma) + 3) * page_size;
+
+	watch(_metadata, "paddr", start, start + 100 * page_size, action, 0);
+	EXPECT_LT(0, stat("sz_tried"));
+	EXPECT_EQ(stat("sz_tried"), stat("sz_applied"));
+	EXPECT_ORDER(8, vma);
+	EXPECT_TRUE(holds(vma, PAGES, 8));
+	set(_metadata, KDAMOND "nr_kdamonds", 0);
+}
+
+TEST_F(laf, deprioritize)
+{
+	act(_metadata, "lru_deprio");
+}
+
+TEST_F(laf, prioritize)
+{
+	act(_metadata, "lru_prio");
+}
+
+/* The folio is swapped out as a whole. */
+TEST_F(laf, page_out)
+{
+	char *vma = filled(_metadata, 8);
+	uint64_t start = (pfn_of(vma) + 3) * page_size;
+
+	ASSERT_TRUE(swap_on(4 * PAGES));
+	watch(_metadata, "paddr", start, start + 100 * page_size, "pageout", 0);
+	set(_metadata, KDAMOND "nr_kdamonds", 0);
+	EXPECT_EQ(PAGES * page_size >> 10, smaps(vma, PAGES, "Swap"));
+	EXPECT_TRUE(holds(vma, PAGES, 8));
 }

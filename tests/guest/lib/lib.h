@@ -93,6 +93,12 @@ int fail_from(int min_order, int percent);
 int slab_fail(int percent);
 void fail_me(bool on);
 
+/* poison.c */
+int hold(void *page);		/* a reference, until the file is closed */
+int poison(void *addr, size_t pages);
+bool unpoison(uint64_t pfn);
+bool bad(const void *addr);	/* reading it is a bus error */
+
 /* swap.c */
 bool swap_on(size_t pages);
 bool swap_off(void);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Pages that are said to be bad, and references that keep a folio in one piece. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+/* A reference to @page, as long as the file that is returned is open. */
+int hold(void *page)
+{
+	struct iovec iov = { page, page_size };
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC))
+		return -1;
+	if (vmsplice(fd[1], &iov, 1, 0) != (ssize_t)page_size) {
+		close(fd[0]);
+		fd[0] = -1;
+	}
+	close(fd[1]);
+	return fd[0];
+}
+
+/* 0 or -errno */
+int poison(void *addr, size_t pages)
+{
+	return madvise(addr, pages * page_size, MADV_HWPOISON) ? -errno : 0;
+}
+
+/* Back into use, if that works. */
+bool unpoison(uint64_t pfn)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)pfn);
+	return !write_file("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
+}
+
+static sigjmp_buf before_read;
+
+static void bus_error(int sig)
+{
+	(void)sig;
+	siglongjmp(before_read, 1);
+}
+
+/* Whether reading there ends in SIGBUS. */
+bool bad(const void *addr)
+{
+	volatile bool is_bad = true;
+
+	signal(SIGBUS, bus_error);
+	if (!sigsetjmp(before_read, 1)) {
+		(void)*(volatile const char *)addr;
+		is_bad = false;
+	}
+	signal(SIGBUS, SIG_DFL);
+	return is_bad;
+}

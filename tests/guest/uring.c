@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What io_uring's registered buffers are charged with. */
+#include <linux/io_uring.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "lib/fixture.h"
+
+#define PAGES 512
+
+static int ring(void)
+{
+	struct io_uring_params params = {};
+
+	return syscall(__NR_io_uring_setup, 4, &params);
+}
+
+static long buffers(int fd, const struct iovec *iov, unsigned int nr)
+{
+	return syscall(__NR_io_uring_register, fd, IORING_REGISTER_BUFFERS, iov, nr);
+}
+
+static long no_buffers(int fd)
+{
+	return syscall(__NR_io_uring_register, fd, IORING_UNREGISTER_BUFFERS, NULL, 0);
+}
+
+/* kB, as pinned by this process */
+static long pinned(void)
+{
+	char text[4096], *line;
+
+	if (read_file("/proc/self/status", text, sizeof(text)) <= 0)
+		return -1;
+	line = strstr(text, "VmPin:");
+	return line ? strtol(line + 6, NULL, 10) : -1;
+}
+
+static void charged(struct __test_metadata *_metadata, const struct iovec *iov,
+		    unsigned int nr, size_t pages)
+{
+	int fd = ring();
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pinned());
+	EXPECT_EQ(0, buffers(fd, iov, nr));
+	EXPECT_EQ(pages * (page_size >> 10), pinned());
+	EXPECT_EQ(0, no_buffers(fd));
+	EXPECT_EQ(0, pinned());
+	close(fd);
+}
+
+/* A page for a page, however large the folio. */
+TEST_F(laf, charge)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = map_new(PAGES);
+		struct iovec one = { page_at(vma, 3), 1 };
+		struct iovec all = { vma, PAGES * page_size };
+		struct iovec two[2] = {
+			{ page_at(vma, 2), page_size }, { page_at(vma, 9), page_size },
+		};
+
+		enable_orders(ORDER(order));
+		fill(vma, PAGES, order);
+		ASSERT_ORDER(order, vma);
+		charged(_metadata, &one, 1, 1);
+		charged(_metadata, two, 2, 2);
+		charged(_metadata, &all, 1, PAGES);
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* A huge page is charged as a whole, and once. */
+TEST_F(stock, charge_pmd_size)
+{
+	char *vma = map_new(PAGES);
+	struct iovec two[2] = {
+		{ page_at(vma, 2), page_size }, { page_at(vma, 9), page_size },
+	};
+
+	thp_mode("always");
+	enable_orders(ORDER(pmd_order));
+	fill(vma, PAGES, 1);
+	if (folio_order(vma) != pmd_order)
+		SKIP(return, "no huge page");
+	charged(_metadata, two, 2, PAGES);
+}
