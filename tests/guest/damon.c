@@ -140,7 +140,7 @@ static void virtual(struct __test_metadata *_metadata, int order)
 	stop_touching();
 	TH_LOG("order %d: seen in %ld rounds when touched, in %ld when not", order, hot,
 	       cold);
-	EXPECT_LE(ROUNDS / 2, hot);
+	EXPECT_LE(ROUNDS / 4, hot);
 	EXPECT_GE(1, cold);
 	munmap(vma, PAGES * page_size);
 }
@@ -167,7 +167,7 @@ TEST_F(laf, physical)
 	hot = hot_rounds(_metadata, "paddr", start, PAGES);
 	stop_touching();
 	TH_LOG("seen in %ld rounds when touched, in %ld when not", hot, cold);
-	EXPECT_LE(ROUNDS / 2, hot);
+	EXPECT_LE(ROUNDS / 4, hot);
 	EXPECT_GE(1, cold);
 }
 

@@ -9,7 +9,7 @@
 
 #include "lib/fixture.h"
 
-#define PAGES 1024
+#define PAGES 256
 
 static long bind_to(void *addr, size_t pages, int node, unsigned int flags)
 {
@@ -19,21 +19,19 @@ static long bind_to(void *addr, size_t pages, int node, unsigned int flags)
 	       -errno : 0;
 }
 
-static int node_of(void *addr)
-{
-	int status = -1;
-
-	syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0);
-	return status;
-}
-
 /* How many pages of the range are on @node. */
 static size_t on_node(char *vma, size_t pages, int node)
 {
+	void *page[PAGES];
+	int status[PAGES];
 	size_t i, nr = 0;
 
 	for (i = 0; i < pages; i++)
-		nr += node_of(page_at(vma, i)) == node;
+		page[i] = page_at(vma, i);
+	if (syscall(__NR_move_pages, 0, pages, page, NULL, status, 0))
+		return 0;
+	for (i = 0; i < pages; i++)
+		nr += status[i] == node;
 	return nr;
 }
 
@@ -246,7 +244,7 @@ static void move_poisoned(struct __test_metadata *_metadata, size_t nr)
 	for (i = 0; i < PAGES; i++) {
 		if (i == nr)
 			continue;
-		EXPECT_EQ(1, node_of(page_at(vma, i)));
+		EXPECT_EQ(1, on_node(page_at(vma, i), 1, 1));
 		EXPECT_EQ(i < 16 ? 0 : 4, folio_order(page_at(vma, i)));
 		EXPECT_TRUE(holds(page_at(vma, i), 1, 100 + i));
 	}
