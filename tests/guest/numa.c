@@ -4,6 +4,7 @@
  * full makes a migration fail; it is no reason to kill a process.
  */
 #include <linux/mempolicy.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 
 #include "lib/fixture.h"
@@ -167,4 +168,93 @@ TEST_F(laf, full_node_order_3)
 TEST_F(laf, full_node_order_4)
 {
 	bind_to_full_node(_metadata, 4);
+}
+
+static long locked_pages(const char *counter)
+{
+	drain();
+	return vmstat(counter);
+}
+
+/* Locked folios move as they are, and are as locked there as they were here. */
+TEST_F(laf, locked)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+		long mlocked = locked_pages("nr_mlock");
+		long unevictable = locked_pages("nr_unevictable");
+
+		ASSERT_EQ(0, mlock(vma, PAGES * page_size));
+		EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE));
+		EXPECT_EQ(1, node_of(page_at(vma, PAGES - 1)));
+		EXPECT_ORDER(order, vma);
+		EXPECT_TRUE(folio_flag(vma, KPF_MLOCKED));
+		EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock"));
+		EXPECT_EQ(unevictable + PAGES, locked_pages("nr_unevictable"));
+		/* counted once, so that once is enough */
+		ASSERT_EQ(0, munlock(vma, PAGES * page_size));
+		EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+		EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
+		EXPECT_ORDER(order, vma);
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+#define MOVED 256
+
+static struct {
+	char *vma;
+	bool stop;
+} mover;
+
+/* From one node to the other and back, until it is stopped. */
+static void *move_around(void *arg)
+{
+	void *pages[MOVED / 4];
+	int nodes[MOVED / 4], status[MOVED / 4], node = 0;
+	size_t i;
+
+	(void)arg;
+	while (!__atomic_load_n(&mover.stop, __ATOMIC_RELAXED)) {
+		node = !node;
+		for (i = 0; i < ARRAY_SIZE(pages); i++) {
+			pages[i] = page_at(mover.vma, i * 4);
+			nodes[i] = node;
+		}
+		syscall(__NR_move_pages, 0, ARRAY_SIZE(pages), pages, nodes, status,
+			MPOL_MF_MOVE);
+	}
+	return NULL;
+}
+
+/*
+ * Pages on their way to the other node, or back where that fails, while they are
+ * locked and unlocked: none is marked in the end.
+ */
+TEST_F(laf, locked_moving)
+{
+	size_t rounds = longer ? 5000 : 300, i, j, left = 0;
+	char *vma = filled_on_node0(_metadata, 2);
+	long mlocked = locked_pages("nr_mlock");
+	pthread_t thread;
+
+	munmap(page_at(vma, MOVED), (PAGES - MOVED) * page_size);
+	mover.vma = vma;
+	pthread_create(&thread, NULL, move_around, NULL);
+	pin_cpu(1);
+	for (i = 0; i < rounds; i++) {
+		ASSERT_EQ(0, mlock(vma, MOVED * page_size));
+		ASSERT_EQ(0, munlock(vma, MOVED * page_size));
+		for (j = 0; j < MOVED; j++)
+			left += folio_flag(page_at(vma, j), KPF_MLOCKED);
+		EXPECT_EQ(0, left);
+		if (left)
+			break;
+	}
+	mover.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+	EXPECT_TRUE(holds(vma, MOVED, 2));
 }
