@@ -15,7 +15,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap split advise move thp"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap split advise move tables damon hwpoison thp"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()
@@ -119,7 +119,7 @@ done
 if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner 'numa stress' NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' ./runner 'numa tables stress' NUMA=2 MEM=1G
 	guest 'arm64 debug MTE' ./runner "mte $programs numa" MTE=1 NUMA=2
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
@@ -134,7 +134,7 @@ fi
 if kernel_and_programs x86_64 debug; then
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner 'numa stress' NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner 'numa tables stress' NUMA=2 MEM=1G
 else
 	not_run 'x86_64 debug'
 fi

@@ -60,6 +60,14 @@ if [ "$todo" ]; then
 	echo "$todo" >> "$old/objects"
 fi
 
+# What the pristine source does not compile either is not for this .config.
+objects=$(for object in $objects; do
+	if [ ! -f "$source/${object%.o}.c" ] || [ -f "$old/$object" ]; then
+		echo "$object"
+	else
+		say "$ARCH $KERNEL: not in this configuration: $object"
+	fi
+done)
 say "$ARCH $KERNEL: $(echo "$objects" | wc -l) objects"
 kconfig "$tree" "$new" "$KERNEL"
 # shellcheck disable=SC2086 # a list

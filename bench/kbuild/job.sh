@@ -14,7 +14,9 @@ objects=$(cat objects)
 wake_khugepaged()
 {
 	sleep_file=/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs
-	[ ! -f "$sleep_file" ] || echo "$(cat "$sleep_file")" > "$sleep_file"
+	[ -f "$sleep_file" ] || return 0
+	read -r milliseconds < "$sleep_file"
+	echo "$milliseconds" > "$sleep_file"
 }
 
 compile()

@@ -3,9 +3,11 @@
  * Large folios between two nodes (a guest with NUMA=2). A target node that is
  * full makes a migration fail; it is no reason to kill a process.
  */
+#include <fcntl.h>
 #include <linux/mempolicy.h>
 #include <pthread.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "lib/fixture.h"
 
@@ -93,6 +95,65 @@ TEST_F(laf, move_pages)
 		EXPECT_EQ(1, status[i]);
 		EXPECT_EQ(1, node_of(pages[i]));
 	}
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/* All pages of each folio are named, and each is told where it is. */
+TEST_F(laf, move_each_page)
+{
+	char *vma = filled_on_node0(_metadata, 4);
+	void *pages[256];
+	int nodes[256], status[256];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		pages[i] = page_at(vma, i);
+		nodes[i] = 1;
+		status[i] = -1;
+	}
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, ARRAY_SIZE(pages), pages, nodes,
+			     status, MPOL_MF_MOVE));
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		EXPECT_EQ(1, status[i]);
+		EXPECT_EQ(1, node_of(pages[i]));
+	}
+	EXPECT_ORDER(4, vma);
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/* Strict about pages that do not move: a folio that does is no failure. */
+TEST_F(laf, bind_strict)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+
+		madvise(vma, page_size, MADV_DONTNEED);
+		EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
+		EXPECT_EQ(1, node_of(page_at(vma, 1)));
+		EXPECT_EQ(1, node_of(page_at(vma, PAGES - 1)));
+		EXPECT_TRUE(zeroed(vma, 1));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* A migration that fails leaves the folio as it was: nobody splits it later. */
+TEST_F(laf, failed_migration)
+{
+	int fd[2], node = 1, status = -1, try;
+	char *vma = filled_on_node0(_metadata, 4), text[4096];
+	struct iovec iov = { page_at(vma, 5), page_size };
+	void *page = vma;
+
+	ASSERT_EQ(0, pipe(fd));
+	ASSERT_EQ(page_size, vmsplice(fd[1], &iov, 1, 0));
+	syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE);
+	EXPECT_EQ(0, node_of(vma));
+	ASSERT_EQ(sizeof(text), read(fd[0], text, sizeof(text)));
+	for (try = 0; try < 3; try++)
+		write_file("/proc/sys/vm/drop_caches", "2");
+	EXPECT_ORDER(4, vma);
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 }
 

@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Page tables and huge pages that come, go and migrate while others walk them,
+ * and tables that are freed. Most of this races on purpose: what goes wrong is
+ * seen in the kernel log, in the fixture's counters, or in lost contents.
+ */
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "lib/fixture.h"
+
+#define PMD	((size_t)ORDER(pmd_order))	/* in pages */
+#define PAGES	512				/* the same, for arrays */
+
+#ifndef MADV_COLD
+#define MADV_COLD	20
+#define MADV_PAGEOUT	21
+#endif
+
+/* Somebody who does the same again and again, to @vma, until all stop. */
+struct actor {
+	void (*act)(struct actor *a);
+	char *vma;
+	int fd;
+	pthread_t thread;
+	unsigned long rounds;
+	unsigned long wrong;
+	uint32_t random;
+};
+
+static bool stop;
+
+/* rnd() is for one thread */
+static uint32_t any(struct actor *a, uint32_t below)
+{
+	a->random = a->random * 1664525 + 1013904223;
+	return (a->random >> 16) % below;
+}
+
+static void *repeat(void *arg)
+{
+	struct actor *a = arg;
+
+	do {
+		a->act(a);
+		a->rounds++;
+	} while (!__atomic_load_n(&stop, __ATOMIC_RELAXED));
+	return NULL;
+}
+
+static void actors_start(struct actor *actors, size_t nr)
+{
+	size_t i;
+
+	stop = false;
+	for (i = 0; i < nr; i++) {
+		actors[i].random = rnd(1U << 31);
+		pthread_create(&actors[i].thread, NULL, repeat, &actors[i]);
+	}
+}
+
+static void actors_stop(struct actor *actors, size_t nr)
+{
+	size_t i;
+
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < nr; i++)
+		pthread_join(actors[i].thread, NULL);
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* When a loop that started now is over. */
+static double after(double short_time)
+{
+	return seconds() + (longer ? 20 * short_time : short_time);
+}
+
+static void act_for(struct actor *actors, size_t nr, double time)
+{
+	double end = after(time);
+
+	actors_start(actors, nr);
+	while (seconds() < end)
+		usleep(10000);
+	actors_stop(actors, nr);
+}
+
+static void read_all(const char *path)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
+static bool two_nodes(void)
+{
+	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
+/* Small pages: so few that no huge page fits. */
+static char *map_small(size_t pages)
+{
+	char *vma = map_new(pages);
+
+	madvise(vma, pages * page_size, MADV_NOHUGEPAGE);
+	return vma;
+}
+
+/* Large anonymous folios, which stock does not have. */
+static void control(struct __test_metadata *_metadata)
+{
+	char *vma = map_new(16);
+
+	enable_orders(ORDER(4) | ORDER(pmd_order));
+	touch(vma);
+	ASSERT_ORDER(4, vma);
+	munmap(vma, 16 * page_size);
+}
+
+/*
+ * Huge pages
+ */
+
+static void huge_zero_comes_and_goes(struct actor *a)
+{
+	(void)*(volatile char *)a->vma;
+	madvise(a->vma, PMD * page_size, MADV_DONTNEED);
+}
+
+/* The zero page, a huge page, now and then a table. */
+static void huge_comes_and_goes(struct actor *a)
+{
+	huge_zero_comes_and_goes(a);
+	touch(page_at(a->vma, any(a, PMD)));
+	if (any(a, 8) == 0) {
+		madvise(page_at(a->vma, any(a, PMD)), page_size, MADV_DONTNEED);
+		map(a->vma, PMD);
+	}
+	madvise(a->vma, PMD * page_size, MADV_DONTNEED);
+}
+
+static void walk(struct actor *a)
+{
+	unsigned char vec[PAGES];
+	size_t len = PMD * page_size;
+	void *page = page_at(a->vma, any(a, PMD));
+	char byte;
+	struct iovec from = { page, 1 }, to = { &byte, 1 };
+	int status;
+
+	switch (any(a, 10)) {
+	case 0:
+		read_all("/proc/self/smaps");
+		break;
+	case 1:
+		read_all("/proc/self/numa_maps");
+		break;
+	case 2:
+		mincore(a->vma, len, vec);
+		break;
+	case 3:
+		madvise(a->vma, len, MADV_COLD);
+		break;
+	case 4:
+		madvise(a->vma, len / 2, MADV_FREE);
+		break;
+	case 5:
+		madvise(a->vma, len, MADV_PAGEOUT);
+		break;
+	case 6:
+		mlock2(a->vma, len, MLOCK_ONFAULT);
+		munlock(a->vma, len);
+		break;
+	case 7:
+		syscall(__NR_move_pages, 0, 1UL, &page, NULL, &status, 0);
+		break;
+	case 8:
+		process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+		break;
+	case 9:
+		write_file("/proc/self/clear_refs", any(a, 2) ? "1" : "4");
+		break;
+	}
+}
+
+TEST_F(stock, huge_comes_and_goes)
+{
+	char *vma = map_new(PMD);
+	struct actor actors[] = {
+		{ .act = huge_comes_and_goes, .vma = vma },
+		{ .act = walk, .vma = vma },
+		{ .act = walk, .vma = vma },
+	};
+
+	thp_mode("always");
+	size_mode(pmd_order, "always");
+	act_for(actors, ARRAY_SIZE(actors), 10);
+	TH_LOG("%lu huge pages, %lu walks", actors[0].rounds,
+	       actors[1].rounds + actors[2].rounds);
+	munmap(vma, PMD * page_size);
+}
+
+/* Two entries, the last page's of what comes and goes and that of a page behind. */
+TEST_F(laf, pagemap_complete)
+{
+	struct actor actor = { .act = huge_zero_comes_and_goes };
+	unsigned long reads = 0, shorter = 0, other = 0;
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	double end;
+
+	control(_metadata);
+	ASSERT_LE(0, fd);
+	actor.vma = map_new(PMD + 1);
+	touch(page_at(actor.vma, PMD));
+	end = after(5);
+	actors_start(&actor, 1);
+	while (seconds() < end) {
+		uintptr_t page = (uintptr_t)page_at(actor.vma, PMD - 1) / page_size;
+		uint64_t entries[2];
+		ssize_t len = pread(fd, entries, sizeof(entries), page * sizeof(*entries));
+
+		reads++;
+		shorter += len != sizeof(entries);
+		other += len == sizeof(entries) && !(entries[1] >> 63);
+	}
+	actors_stop(&actor, 1);
+	TH_LOG("%lu reads, %lu huge pages", reads, actor.rounds);
+	EXPECT_EQ(0, shorter);
+	EXPECT_EQ(0, other);
+	close(fd);
+	munmap(actor.vma, (PMD + 1) * page_size);
+}
+
+/* Holes, a table, a huge page and a swapped or absent page: all in one mlock(). */
+TEST_F(stock, mlock_over_holes)
+{
+	char *vma = map_new(4 * PMD);
+	double end;
+	long locked;
+
+	thp_mode("always");
+	size_mode(pmd_order, "always");
+	madvise(vma, PMD * page_size, MADV_NOHUGEPAGE);
+	end = after(3);
+	drain();
+	locked = vmstat("nr_mlock");
+	while (seconds() < end) {
+		touch(page_at(vma, 7));
+		touch(page_at(vma, 2 * PMD));
+		ASSERT_EQ(0, mlock2(page_at(vma, 3), (4 * PMD - 5) * page_size, MLOCK_ONFAULT));
+		touch(page_at(vma, 9));
+		touch(page_at(vma, PMD + 1));
+		touch(page_at(vma, 3 * PMD + 1));
+		drain();
+		EXPECT_LT(locked, vmstat("nr_mlock"));
+		ASSERT_EQ(0, munlock(page_at(vma, 5), (3 * PMD) * page_size));
+		ASSERT_EQ(0, munlock(vma, 4 * PMD * page_size));
+		drain();
+		EXPECT_EQ(locked, vmstat("nr_mlock"));
+		madvise(vma, 4 * PMD * page_size, MADV_DONTNEED);
+	}
+	munmap(vma, 4 * PMD * page_size);
+}
+
+/*
+ * A huge page that migrates to and fro: by its entry it is always a huge page.
+ */
+
+static void migrate(struct actor *a)
+{
+	void *page = a->vma;
+	int node = a->rounds % 2, status = -1;
+
+	syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE);
+	a->wrong += status != node;
+}
+
+#define TAG 77
+
+static char *migrating_start(struct __test_metadata *_metadata, struct actor *a)
+{
+	control(_metadata);
+	a->act = migrate;
+	a->vma = map_new(PMD);
+	fill(a->vma, PMD, TAG);
+	ASSERT_EQ(pmd_order, mapped_order(a->vma));
+	actors_start(a, 1);
+	return a->vma;
+}
+
+static void migrating_stop(struct __test_metadata *_metadata, struct actor *a)
+{
+	actors_stop(a, 1);
+	TH_LOG("%lu migrations, %lu of them in vain", a->rounds, a->wrong);
+	EXPECT_LT(a->wrong, a->rounds);
+	EXPECT_EQ(pmd_order, mapped_order(a->vma));
+	EXPECT_TRUE(holds(a->vma, PMD, TAG));
+	munmap(a->vma, PMD * page_size);
+}
+
+TEST_F(laf, migrating_mprotect)
+{
+	size_t len = PMD * page_size;
+	struct actor a = {};
+	double end;
+	char *vma;
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	vma = migrating_start(_metadata, &a);
+	end = after(5);
+	while (seconds() < end) {
+		ASSERT_EQ(0, mprotect(vma, len, PROT_READ));
+		ASSERT_EQ(0, mprotect(vma, len, PROT_READ | PROT_WRITE));
+		ASSERT_TRUE(holds(vma, 1, TAG));
+	}
+	migrating_stop(_metadata, &a);
+}
+
+TEST_F(laf, migrating_fork)
+{
+	struct actor a = {};
+	double end;
+	char *vma;
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	vma = migrating_start(_metadata, &a);
+	end = after(5);
+	while (seconds() < end) {
+		pid_t pid = child();
+
+		if (!pid)
+			_exit(!holds(vma, 1, TAG));
+		ASSERT_TRUE(child_ok(pid));
+		ASSERT_TRUE(holds(vma, 1, TAG));
+	}
+	migrating_stop(_metadata, &a);
+}
+
+TEST_F(laf, migrating_mremap)
+{
+	size_t len = PMD * page_size;
+	struct actor a = {};
+	char *vma, *to;
+	double end;
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	to = reserve(PMD);
+	vma = migrating_start(_metadata, &a);
+	end = after(5);
+	while (seconds() < end) {
+		ASSERT_EQ(to, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+		ASSERT_TRUE(holds(to, 1, TAG));
+		ASSERT_EQ(vma, mremap(to, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, vma));
+	}
+	migrating_stop(_metadata, &a);
+}
+
+TEST_F(laf, migrating_mlock)
+{
+	size_t len = PMD * page_size;
+	struct actor a = {};
+	double end;
+	char *vma;
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	vma = migrating_start(_metadata, &a);
+	end = after(5);
+	while (seconds() < end) {
+		ASSERT_EQ(0, mlock2(vma, len, MLOCK_ONFAULT));
+		ASSERT_EQ(0, munlock(vma, len));
+	}
+	migrating_stop(_metadata, &a);
+}
+
+/* Unmapped on its way, over and over. */
+TEST_F(laf, migrating_munmap)
+{
+	struct actor a = {};
+	double end;
+	char *vma;
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	vma = migrating_start(_metadata, &a);
+	end = after(5);
+	while (seconds() < end) {
+		madvise(vma, PMD * page_size, MADV_DONTNEED);
+		ASSERT_EQ(0, *(volatile char *)page_at(vma, 1));
+		map(vma, PMD);
+		memset(page_at(vma, 1), 1, 8);
+	}
+	fill(vma, PMD, TAG);
+	migrating_stop(_metadata, &a);
+}
+
+/*
+ * Swap, NUMA hints, userfaultfd
+ */
+
+/* Their own contents, or none after a zap. */
+static size_t wrong_pages(const char *vma, size_t pages, uint32_t tag)
+{
+	size_t i, wrong = 0;
+
+	for (i = 0; i < pages; i++) {
+		uint64_t seen = ((volatile uint64_t *)page_at(vma, i))[3];
+
+		wrong += seen && seen != ((uint64_t)tag << 32 | i << 12 | 3);
+	}
+	return wrong;
+}
+
+static void read_pages(struct actor *a)
+{
+	a->wrong += wrong_pages(a->vma, PMD, TAG);
+}
+
+static void zap_some(struct actor *a)
+{
+	madvise(page_at(a->vma, any(a, PMD - 8)), 8 * page_size, MADV_DONTNEED);
+}
+
+static void page_out_some(struct actor *a)
+{
+	madvise(page_at(a->vma, any(a, PMD - 64)), 64 * page_size, MADV_PAGEOUT);
+}
+
+/* The child keeps the slots in use twice, or a zram is read without readahead. */
+TEST_F(stock, swap_readahead)
+{
+	char *vma = map_small(PMD);
+	struct actor actors[] = {
+		{ .act = read_pages, .vma = vma },
+		{ .act = zap_some, .vma = vma },
+		{ .act = page_out_some, .vma = vma },
+	};
+	size_t round, rounds = longer ? 100 : 8;
+	long readahead;
+	pid_t pid;
+
+	enable_orders(0);
+	ASSERT_TRUE(swap_on(16384));
+	ASSERT_EQ(0, setting("/proc/sys/vm/page-cluster", "5"));
+	readahead = vmstat("swap_ra");
+	for (round = 0; round < rounds; round++) {
+		fill(vma, PMD, TAG);
+		drain();
+		ASSERT_EQ(0, madvise(vma, PMD * page_size, MADV_PAGEOUT));
+		pid = child();
+		if (!pid) {
+			raise(SIGSTOP);
+			_exit(wrong_pages(vma, PMD, TAG));
+		}
+		ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+		act_for(actors, ARRAY_SIZE(actors), 0.5);
+		EXPECT_EQ(0, actors[0].wrong);
+		kill(pid, SIGCONT);
+		EXPECT_TRUE(child_ok(pid));
+	}
+	TH_LOG("%ld pages read ahead", vmstat("swap_ra") - readahead);
+	EXPECT_LT(readahead, vmstat("swap_ra"));
+	munmap(vma, PMD * page_size);
+	EXPECT_TRUE(swap_off());
+}
+
+static void on_other_cpu(struct actor *a)
+{
+	pin_cpu(a->rounds / 16 % sysconf(_SC_NPROCESSORS_ONLN));
+	read_pages(a);
+}
+
+/* Pages in a pipe cannot migrate: then the fault goes back to its entry. */
+TEST_F(stock, numa_hints)
+{
+	char *vma = map_small(PMD);
+	struct actor actors[] = {
+		{ .act = on_other_cpu, .vma = vma },
+		{ .act = zap_some, .vma = vma },
+	};
+	struct iovec iov = { vma, 16 * page_size };
+	long faults, failed;
+	int fds[2];
+
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "50");
+	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
+	enable_orders(0);
+	fill(vma, PMD, TAG);
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(16 * page_size, vmsplice(fds[1], &iov, 1, 0));
+	faults = vmstat("numa_hint_faults");
+	failed = vmstat("pgmigrate_fail");
+	act_for(actors, ARRAY_SIZE(actors), 10);
+	EXPECT_EQ(0, actors[0].wrong);
+	TH_LOG("%ld faults, %ld failures", vmstat("numa_hint_faults") - faults,
+	       vmstat("pgmigrate_fail") - failed);
+	EXPECT_LT(faults, vmstat("numa_hint_faults"));
+	EXPECT_LT(failed, vmstat("pgmigrate_fail"));
+	close(fds[0]);
+	close(fds[1]);
+	munmap(vma, PMD * page_size);
+}
+
+static void zap_many(struct actor *a)
+{
+	if (any(a, 2))
+		madvise(a->vma, PMD * page_size, MADV_DONTNEED);
+	else
+		zap_some(a);
+}
+
+static void uffd_copy(struct actor *a)
+{
+	static char data[4096] __attribute__((aligned(4096)));
+	size_t page = any(a, PMD);
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)page_at(a->vma, page), .len = page_size,
+		.src = (uintptr_t)data,
+		.mode = UFFDIO_COPY_MODE_DONTWAKE,
+	};
+
+	memset(data, 0x5a, sizeof(data));
+	if (ioctl(a->fd, UFFDIO_COPY, &copy) && copy.copy != -EEXIST)
+		a->wrong++;
+}
+
+static void uffd_zero(struct actor *a)
+{
+	size_t page = any(a, PMD);
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)page_at(a->vma, page), .len = page_size },
+		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
+	};
+
+	if (ioctl(a->fd, UFFDIO_ZEROPAGE, &zero) && zero.zeropage != -EEXIST)
+		a->wrong++;
+}
+
+static int uffd_register(char *vma, uint64_t features, uint64_t mode)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)vma, .len = PMD * page_size },
+		.mode = mode,
+	};
+	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+TEST_F(stock, uffd_missing)
+{
+	char *vma = map_new(PMD);
+	int fd = uffd_register(vma, 0, UFFDIO_REGISTER_MODE_MISSING);
+	struct actor actors[] = {
+		{ .act = uffd_copy, .vma = vma, .fd = fd },
+		{ .act = uffd_zero, .vma = vma, .fd = fd },
+		{ .act = zap_many, .vma = vma },
+	};
+
+	ASSERT_LE(0, fd);
+	act_for(actors, ARRAY_SIZE(actors), 5);
+	EXPECT_EQ(0, actors[0].wrong);
+	EXPECT_EQ(0, actors[1].wrong);
+	munmap(vma, PMD * page_size);
+	close(fd);
+}
+
+/* Watched for writes only: huge pages come by faults in between. */
+TEST_F(stock, uffd_wp)
+{
+	char *vma = map_new(PMD);
+	int fd = uffd_register(vma, UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP);
+	struct actor actors[] = {
+		{ .act = uffd_copy, .vma = vma, .fd = fd },
+		{ .act = uffd_zero, .vma = vma, .fd = fd },
+		{ .act = huge_zero_comes_and_goes, .vma = vma },
+	};
+
+	if (fd < 0)
+		SKIP(return, "no userfaultfd write protection here");
+	thp_mode("always");
+	size_mode(pmd_order, "always");
+	act_for(actors, ARRAY_SIZE(actors), 5);
+	EXPECT_EQ(0, actors[0].wrong);
+	EXPECT_EQ(0, actors[1].wrong);
+	munmap(vma, PMD * page_size);
+	close(fd);
+}
+
+/*
+ * Tables that are freed
+ */
+
+#define TABLES 128
+
+static long page_tables(void)
+{
+	drain();
+	return meminfo("PageTables") / (long)(page_size >> 10);
+}
+
+/* They are counted until RCU frees them. */
+static bool freed_to(long wanted)
+{
+	long now = 0;
+	int try;
+
+	for (try = 0; try < 50; try++) {
+		now = page_tables();
+		if (now <= wanted)
+			return true;
+		usleep(100000);
+	}
+	printf("# %ld page tables wanted, %ld found\n", wanted, now);
+	return false;
+}
+
+/* One page a table. */
+static void touch_sparse(char *vma)
+{
+	size_t i;
+
+	for (i = 0; i < TABLES; i++)
+		touch(page_at(vma, i * PMD));
+}
+
+static void *touch_sparse_threads(void *vma)
+{
+	for (;;)
+		touch_sparse(vma);
+	return NULL;
+}
+
+/* A process ends in the middle of it. */
+TEST_F(stock, exit_of_threads)
+{
+	size_t rounds = longer ? 200 : 20;
+	long before = page_tables();
+
+	ASSERT_TRUE(cgroup_create());
+	while (rounds--) {
+		pid_t pid = child();
+
+		if (!pid) {
+			char *vma = map_small(TABLES * PMD);
+			pthread_t thread;
+			int i;
+
+			if (!cgroup_enter())
+				_exit(1);
+			for (i = 0; i < 4; i++)
+				pthread_create(&thread, NULL, touch_sparse_threads, vma);
+			touch_sparse(vma);
+			_exit(page_tables() < before + TABLES);
+		}
+		ASSERT_TRUE(child_ok(pid));
+	}
+	/* for what this process has needed itself */
+	EXPECT_TRUE(freed_to(before + 8));
+	EXPECT_EQ(0, cgroup_leak());
+	EXPECT_GE(8, cgroup_get("memory.stat", "pagetables") / (long)page_size);
+}
+
+/* Interrupts that one CPU has sent to others to have a function called. */
+static long function_calls(void)
+{
+	char text[16384], *line;
+	long sum = 0;
+
+	if (read_file("/proc/interrupts", text, sizeof(text)) <= 0)
+		return -1;
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		char *number = strchr(line, ':'), *end;
+
+		if (!strstr(line, "Function call interrupts") || !number)
+			continue;
+		for (number++;; number = end) {
+			long n = strtol(number, &end, 10);
+
+			if (end == number)
+				break;
+			sum += n;
+		}
+	}
+	return sum;
+}
+
+/* Without a page to collect them in each table is freed by itself. */
+TEST_F(laf, no_memory_for_a_batch)
+{
+	size_t round, rounds = longer ? 200 : 10;
+	long before, calls, least = TABLES;
+	char *space;
+
+	control(_metadata);
+	space = reserve(TABLES * PMD);
+	before = page_tables();
+	/* only what does not wait for memory fails */
+	ASSERT_EQ(0, fail_from(0, 100));
+	ASSERT_EQ(0, setting("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "1"));
+	for (round = 0; round < rounds; round++) {
+		char *vma = map(space, TABLES * PMD);
+
+		madvise(vma, TABLES * PMD * page_size, MADV_NOHUGEPAGE);
+		touch_sparse(vma);
+		EXPECT_LE(before + TABLES, page_tables());
+		calls = function_calls();
+		fail_me(true);
+		munmap(vma, TABLES * PMD * page_size);
+		fail_me(false);
+		calls = function_calls() - calls;
+		least = calls < least ? calls : least;
+	}
+	/* one to each other CPU for each table, when it waits for these */
+	EXPECT_GT(TABLES / 4, least);
+	EXPECT_TRUE(freed_to(before + 8));
+}
