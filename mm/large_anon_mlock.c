@@ -101,7 +101,7 @@ void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct folio *folio = NULL;
 	struct page *page;
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the PTE table */
 	pmd_t *pmd;
 	pte_t *pte;
 
