@@ -114,7 +114,7 @@ static void split(char *vma, size_t pages)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,0", getpid(), (long)vma,
+	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (long)vma,
 		 (long)page_at(vma, pages));
 	write_file("/sys/kernel/debug/split_huge_pages", text);
 }

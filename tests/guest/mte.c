@@ -229,7 +229,7 @@ static void split(struct __test_metadata *_metadata, struct part *part)
 {
 	char text[96];
 
-	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx,0", getpid(), (long)part->vma,
+	snprintf(text, sizeof(text), "%d,0x%lx,0x%lx", getpid(), (long)part->vma,
 		 (long)page_of(part, part->pages));
 	write_file("/sys/kernel/debug/split_huge_pages", text);
 	EXPECT_ORDER(0, part->vma);
