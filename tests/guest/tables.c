@@ -307,7 +307,6 @@ static void migrating_stop(struct __test_metadata *_metadata, struct actor *a)
 {
 	actors_stop(a, 1);
 	TH_LOG("%lu migrations, %lu of them in vain", a->rounds, a->wrong);
-	EXPECT_LT(a->wrong, a->rounds);
 	EXPECT_EQ(pmd_order, mapped_order(a->vma));
 	EXPECT_TRUE(holds(a->vma, PMD, TAG));
 	munmap(a->vma, PMD * page_size);
@@ -330,6 +329,7 @@ TEST_F(laf, migrating_mprotect)
 		ASSERT_TRUE(holds(vma, 1, TAG));
 	}
 	migrating_stop(_metadata, &a);
+	EXPECT_LT(a.wrong, a.rounds);
 }
 
 TEST_F(laf, migrating_fork)
@@ -389,6 +389,7 @@ TEST_F(laf, migrating_mlock)
 		ASSERT_EQ(0, munlock(vma, len));
 	}
 	migrating_stop(_metadata, &a);
+	EXPECT_LT(a.wrong, a.rounds);
 }
 
 /* Unmapped on its way, over and over. */
@@ -516,8 +517,8 @@ TEST_F(stock, numa_hints)
 	EXPECT_EQ(0, actors[0].wrong);
 	TH_LOG("%ld faults, %ld failures", vmstat("numa_hint_faults") - faults,
 	       vmstat("pgmigrate_fail") - failed);
+	/* whether one of them meets the pipe's pages is up to the scheduler */
 	EXPECT_LT(faults, vmstat("numa_hint_faults"));
-	EXPECT_LT(failed, vmstat("pgmigrate_fail"));
 	close(fds[0]);
 	close(fds[1]);
 	munmap(vma, PMD * page_size);
