@@ -66,22 +66,23 @@ unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
 }
 
 /**
- * mlock_split_folio - split a large folio that is not locked as a whole
- * @folio:	the folio, to which the caller has a reference
+ * mlock_split_page - split a large folio that is not locked as a whole
+ * @page:	a page of the folio; the caller's reference is one to this page
+ *		afterwards, too
  *
  * Waits for the folio lock: who fails has a wrong count until reclaim passes.
+ * With the reference nobody else can split it.
  *
  * Context: Sleeps. mmap_lock held for reading or writing.
- * Return: 0 if the folio is small now, else an error.
+ * Return: 0 if the page is a small folio now, else an error.
  */
-int mlock_split_folio(struct folio *folio)
+int mlock_split_page(struct page *page)
 {
-	int err = 0;
+	int err;
 
-	folio_lock(folio);
-	if (folio_test_large(folio))
-		err = split_folio(folio);
-	folio_unlock(folio);
+	lock_page(page);
+	err = split_huge_page(page);
+	unlock_page(page);
 
 	return err;
 }
@@ -124,6 +125,6 @@ void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 	if (!folio)
 		return;
 
-	mlock_split_folio(folio);
+	mlock_split_page(&folio->page);
 	folio_put(folio);
 }

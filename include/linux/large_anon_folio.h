@@ -82,7 +82,7 @@ unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
 				   struct page *page, const pte_t *pte,
 				   unsigned long addr, unsigned long end,
 				   bool split);
-int mlock_split_folio(struct folio *folio);
+int mlock_split_page(struct page *page);
 void mlock_split_at(struct vm_area_struct *vma, unsigned long addr);
 
 #else /* CONFIG_LARGE_ANON_FOLIO */
@@ -143,7 +143,7 @@ static inline unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
 	return 1;
 }
 
-static inline int mlock_split_folio(struct folio *folio)
+static inline int mlock_split_page(struct page *page)
 {
 	return -EBUSY;
 }
