@@ -35,10 +35,18 @@ static char *with_tag(char *p, unsigned int tag)
 	return (char *)((uintptr_t)p | (uintptr_t)tag << 56);
 }
 
-/* The first and the last granule of page @i have a tag of its own. */
+/*
+ * The first and the last granule of page @i have tags of its own. No others are
+ * looked at: QEMU before 8.0 has two tags a page, for even and for odd granules.
+ */
 static unsigned int tag_of(size_t i)
 {
 	return 1 + i % 14;
+}
+
+static unsigned int last_tag_of(size_t i)
+{
+	return 1 + (i + 5) % 14;
 }
 
 static char *last_granule(char *vma, size_t i)
@@ -129,22 +137,22 @@ static void check_tags(struct __test_metadata *_metadata, const struct part *par
 		char *first = page_of(part, i), *last = last_granule(part->vma, i);
 
 		if (load_tag(first) == with_tag(first, tag_of(i)) &&
-		    load_tag(last) == with_tag(last, tag_of(i)) &&
-		    load_tag(first + GRANULE) == first + GRANULE)
+		    load_tag(last) == with_tag(last, last_tag_of(i)))
 			continue;
 		if (!wrong++)
-			TH_LOG("order %d, tags in [%zu, %zu): page %zu, wanted %u, found %p %p %p",
-			       part->order, part->from, part->to, i, tag_of(i),
-			       load_tag(first), load_tag(first + GRANULE), load_tag(last));
+			TH_LOG("order %d, tags in [%zu, %zu): page %zu, wanted %u %u, found %p %p",
+			       part->order, part->from, part->to, i, tag_of(i), last_tag_of(i),
+			       load_tag(first), load_tag(last));
 	}
 	EXPECT_EQ(0, wrong);
 	for (i = part->from; i < part->to; i += part->to - part->from - 1 ?: 1) {
-		char *first = page_of(part, i);
+		char *first = page_of(part, i), *last = last_granule(part->vma, i);
 
 		EXPECT_FALSE(traps(with_tag(first, tag_of(i))));
+		EXPECT_FALSE(traps(with_tag(last, last_tag_of(i))));
 		EXPECT_TRUE(traps(with_tag(first, tag_of(i) + 1)));
 		EXPECT_TRUE(traps(first));
-		EXPECT_FALSE(traps(first + GRANULE));
+		EXPECT_TRUE(traps(last));
 	}
 	EXPECT_TRUE(holds(part->vma, part->pages, part->order));
 }
@@ -182,7 +190,7 @@ static void make(struct __test_metadata *_metadata, struct part *part)
 	protect_mte(_metadata, page_of(part, part->from), part->to - part->from);
 	for (i = part->from; i < part->to; i++) {
 		store_tag(with_tag(page_of(part, i), tag_of(i)));
-		store_tag(with_tag(last_granule(part->vma, i), tag_of(i)));
+		store_tag(with_tag(last_granule(part->vma, i), last_tag_of(i)));
 	}
 	EXPECT_ORDER(part->order, part->vma);
 	check_flags(_metadata, part);
