@@ -127,13 +127,6 @@ static unsigned long fault_orders(struct vm_area_struct *vma)
 	if (userfaultfd_armed(vma))
 		return 0;
 
-	/* munlock() passes over PTE-mapped compound pages. */
-	if (vma->vm_flags & VM_LOCKED)
-		return 0;
-
-	if (!arch_large_anon_folio_supported())
-		return 0;
-
 	/* prctl, VM_NOHUGEPAGE, special VMAs, no hardware support. */
 	if (!hugepage_vma_check(vma, vma->vm_flags, false, true, false))
 		return 0;
@@ -145,15 +138,23 @@ static unsigned long fault_orders(struct vm_area_struct *vma)
  * In order, and with few checks for a reschedule: clear_huge_page() ends at the
  * page of the fault and checks at every page, which is meant for a cache full
  * of pages and shows in the time for sixteen.
+ *
+ * With PROT_MTE pages and tags are cleared in one go, as for a single page;
+ * otherwise set_ptes() would have to find and clear the tags.
  */
-static void zero_folio(struct folio *folio, unsigned long addr)
+static void zero_folio(struct folio *folio, struct vm_area_struct *vma,
+		       unsigned long addr)
 {
 	long i, nr = folio_nr_pages(folio);
 
 	for (i = 0; i < nr; i++) {
 		if (i % 32 == 31)
 			cond_resched();
-		clear_user_highpage(folio_page(folio, i), addr + i * PAGE_SIZE);
+		if (vma->vm_flags & VM_MTE)
+			tag_clear_highpage(folio_page(folio, i));
+		else
+			clear_user_highpage(folio_page(folio, i),
+					    addr + i * PAGE_SIZE);
 	}
 }
 
@@ -189,7 +190,7 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 
 	/* Charged first: at the limit of a memcg no zeroing goes to waste. */
 	if (!want_init_on_alloc(gfp) && !want_init_on_free())
-		zero_folio(folio, addr);
+		zero_folio(folio, vma, addr);
 
 	/* Orders the zeroes before the PTEs, for all pages at once. */
 	__folio_mark_uptodate(folio);
@@ -246,7 +247,7 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 	folio_ref_add(folio, nr - 1);
 	add_mm_counter(mm, MM_ANONPAGES, nr);
 	folio_add_new_anon_rmap_range(folio, &folio->page, nr, vma, addr);
-	folio_add_lru(folio);
+	folio_add_lru_vma(folio, vma);
 	set_ptes(mm, addr, first, entry, nr);
 	update_mmu_cache_range(vma, addr, first, nr);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);

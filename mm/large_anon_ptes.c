@@ -12,41 +12,10 @@
 
 #include <asm/tlb.h>
 
-/* A special entry may hold the PFN of any page, and none of its references. */
-static bool pte_maps_pfn(pte_t pte, unsigned long pfn)
-{
-	return pte_present(pte) && !pte_special(pte) && pte_pfn(pte) == pfn;
-}
-
-/**
- * large_anon_run - count the PTEs that map a page and those that follow it
- * @page:	the page mapped by @pte, of a large anonymous folio
- * @pte:	the first entry
- * @addr:	the user virtual address of @pte
- * @end:	the end of the range to look at, inside the table of @pte
- *
- * Context: PTL held.
- * Return: The number of entries from @pte on, at least 1, that map successive
- *	pages of the folio. They may differ in all else.
- */
-unsigned int large_anon_run(struct page *page, const pte_t *pte,
-			    unsigned long addr, unsigned long end)
-{
-	struct folio *folio = page_folio(page);
-	unsigned long pfn = page_to_pfn(page);
-	unsigned long left = folio_nr_pages(folio) - folio_page_idx(folio, page);
-	unsigned int max = min(left, (end - addr) >> PAGE_SHIFT);
-	unsigned int nr = 1;
-
-	while (nr < max && pte_maps_pfn(pte[nr], pfn + nr))
-		nr++;
-
-	return nr;
-}
-
 /**
  * zap_large_anon_ptes - unmap the pages of a large anonymous folio from a table
  * @tlb:	the gather, which learns the range
+ * @vma:	the VMA
  * @page:	the page mapped by @pte, of a large anonymous folio
  * @pte:	the first entry
  * @addr:	the user virtual address of @pte
@@ -62,6 +31,7 @@ unsigned int large_anon_run(struct page *page, const pte_t *pte,
  *	from the RSS.
  */
 unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
+				 struct vm_area_struct *vma,
 				 struct page *page, pte_t *pte,
 				 unsigned long addr, unsigned long end)
 {
@@ -73,7 +43,7 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 					tlb->fullmm);
 
 	tlb_flush_pte_range(tlb, addr, nr * PAGE_SIZE);
-	folio_remove_anon_rmap_range(folio, page, nr);
+	folio_remove_anon_rmap_range(folio, page, nr, vma);
 	folio_ref_sub(folio, nr - 1);
 
 	return nr;

@@ -62,20 +62,28 @@ void large_anon_sysfs_exit(void);
 
 vm_fault_t do_large_anon_page(struct vm_fault *vmf);
 
+/* A special entry may hold the PFN of any page, and none of its references. */
+static inline bool pte_maps_pfn(pte_t pte, unsigned long pfn)
+{
+	return pte_present(pte) && !pte_special(pte) && pte_pfn(pte) == pfn;
+}
+
 unsigned int large_anon_run(struct page *page, const pte_t *pte,
 			    unsigned long addr, unsigned long end);
+bool large_anon_mapped_whole(struct folio *folio, struct vm_area_struct *vma,
+			     const pte_t *pte, unsigned long addr);
 unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
+				 struct vm_area_struct *vma,
 				 struct page *page, pte_t *pte,
 				 unsigned long addr, unsigned long end);
 bool large_anon_make_exclusive(struct vm_fault *vmf, struct folio *folio);
 
-#ifndef arch_large_anon_folio_supported
-/* An architecture says no where its page flags cannot follow a split. */
-static inline bool arch_large_anon_folio_supported(void)
-{
-	return true;
-}
-#endif
+unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
+				   struct page *page, const pte_t *pte,
+				   unsigned long addr, unsigned long end,
+				   bool split);
+int mlock_split_page(struct page *page);
+void mlock_split_at(struct vm_area_struct *vma, unsigned long addr);
 
 #else /* CONFIG_LARGE_ANON_FOLIO */
 
@@ -104,7 +112,15 @@ static inline unsigned int large_anon_run(struct page *page, const pte_t *pte,
 	return 0;
 }
 
+static inline bool large_anon_mapped_whole(struct folio *folio,
+					   struct vm_area_struct *vma,
+					   const pte_t *pte, unsigned long addr)
+{
+	return false;
+}
+
 static inline unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
+					       struct vm_area_struct *vma,
 					       struct page *page, pte_t *pte,
 					       unsigned long addr,
 					       unsigned long end)
@@ -116,6 +132,25 @@ static inline bool large_anon_make_exclusive(struct vm_fault *vmf,
 					     struct folio *folio)
 {
 	return false;
+}
+
+static inline unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
+						 struct page *page,
+						 const pte_t *pte,
+						 unsigned long addr,
+						 unsigned long end, bool split)
+{
+	return 1;
+}
+
+static inline int mlock_split_page(struct page *page)
+{
+	return -EBUSY;
+}
+
+static inline void mlock_split_at(struct vm_area_struct *vma,
+				  unsigned long addr)
+{
 }
 
 #endif /* CONFIG_LARGE_ANON_FOLIO */

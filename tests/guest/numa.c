@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <linux/mempolicy.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -232,4 +233,105 @@ TEST_F(laf, full_node_order_3)
 TEST_F(laf, full_node_order_4)
 {
 	bind_to_full_node(_metadata, 4);
+}
+
+static long locked_pages(const char *counter)
+{
+	drain();
+	return vmstat(counter);
+}
+
+/* Locked folios move as they are, and are as locked there as they were here. */
+TEST_F(laf, locked)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+		long mlocked = locked_pages("nr_mlock");
+		long unevictable = locked_pages("nr_unevictable");
+
+		ASSERT_EQ(0, mlock(vma, PAGES * page_size));
+		EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE));
+		EXPECT_EQ(1, node_of(page_at(vma, PAGES - 1)));
+		EXPECT_ORDER(order, vma);
+		EXPECT_TRUE(folio_flag(vma, KPF_MLOCKED));
+		EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock"));
+		EXPECT_EQ(unevictable + PAGES, locked_pages("nr_unevictable"));
+		/* counted once, so that once is enough */
+		ASSERT_EQ(0, munlock(vma, PAGES * page_size));
+		EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+		EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
+		EXPECT_ORDER(order, vma);
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+#define MOVED 256
+
+static struct {
+	char *vma;
+	bool stop;
+} mover;
+
+/* From one node to the other and back, until it is stopped. */
+static void *move_around(void *arg)
+{
+	void *pages[MOVED / 4];
+	int nodes[MOVED / 4], status[MOVED / 4], node = 0;
+	size_t i;
+
+	(void)arg;
+	while (!__atomic_load_n(&mover.stop, __ATOMIC_RELAXED)) {
+		node = !node;
+		for (i = 0; i < ARRAY_SIZE(pages); i++) {
+			pages[i] = page_at(mover.vma, i * 4);
+			nodes[i] = node;
+		}
+		syscall(__NR_move_pages, 0, ARRAY_SIZE(pages), pages, nodes, status,
+			MPOL_MF_MOVE);
+	}
+	return NULL;
+}
+
+/* A page that has just been migrated is free, and no longer marked, soon after. */
+static bool nothing_locked(long mlocked)
+{
+	int try;
+
+	for (try = 0; try < 100; try++) {
+		write_file("/proc/sys/vm/stat_refresh", "1");
+		if (vmstat("nr_mlock") == mlocked)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/*
+ * Pages on their way to the other node, or back where that fails, while they are
+ * locked and unlocked: none is marked in the end.
+ */
+TEST_F(laf, locked_moving)
+{
+	size_t rounds = longer ? 10000 : 500, i;
+	char *vma = filled_on_node0(_metadata, 2);
+	long mlocked = locked_pages("nr_mlock");
+	pthread_t thread;
+
+	munmap(page_at(vma, MOVED), (PAGES - MOVED) * page_size);
+	mover.vma = vma;
+	pthread_create(&thread, NULL, move_around, NULL);
+	pin_cpu(1);
+	for (i = 0; i < rounds; i++) {
+		ASSERT_EQ(0, mlock(vma, MOVED * page_size));
+		ASSERT_EQ(0, munlock(vma, MOVED * page_size));
+		ASSERT_TRUE(nothing_locked(mlocked)) {
+			TH_LOG("round %zu", i);
+		}
+	}
+	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+	EXPECT_TRUE(holds(vma, MOVED, 2));
 }

@@ -126,6 +126,17 @@ int folio_order(const void *addr)
 	return pfn ? folio_of(pfn, &head) : -1;
 }
 
+bool folio_flag(const void *addr, int kpf)
+{
+	uint64_t flags = 0, head, pfn = pfn_of(addr);
+
+	if (pfn) {
+		folio_of(pfn, &head);
+		entries("/proc/kpageflags", head, 1, &flags);
+	}
+	return flags >> kpf & 1;
+}
+
 /*
  * The order of the folio at @addr if all of it is mapped at the naturally
  * aligned range around @addr, each page in its place; -2 if not, with a line

@@ -57,6 +57,7 @@ char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
 bool page_flag(const void *addr, int kpf);
+bool folio_flag(const void *addr, int kpf);	/* of the folio's first page */
 int folio_order(const void *addr);		/* -1: not present */
 int mapped_order(const void *addr);		/* and mapped aligned and whole */
 size_t present(const void *addr, size_t pages);
