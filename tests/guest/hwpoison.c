@@ -118,3 +118,30 @@ TEST_F(laf, held)
 	unpoison_pages(20, 21);
 	unpoison_pages(24, 25);
 }
+
+/* A folio with a bad page that is freed in one piece: all other pages are free. */
+TEST_F(laf, freed)
+{
+	int order;
+
+	for (order = MIN_ORDER; order <= 5; order++) {
+		size_t nr = 1 << order, first = nr, free = 0, i;
+		char *vma = filled(_metadata, order);
+		int fd = hold(page_at(vma, first));
+
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-EBUSY, poison(page_at(vma, first + 2), 1));
+		EXPECT_ORDER(order, page_at(vma, first));
+		munmap(vma, PAGES * page_size);
+		close(fd);
+
+		EXPECT_TRUE(pfn_flag(pfns[first + 2], KPF_HWPOISON));
+		EXPECT_FALSE(pfn_flag(pfns[first + 2], KPF_BUDDY));
+		for (i = first; i < first + nr; i++)
+			free += pfn_flag(pfns[i], KPF_BUDDY);
+		TH_LOG("order %d: %zu pages are free", order, free);
+		/* somebody may have taken some already */
+		EXPECT_LT(nr / 2, free);
+		unpoison_pages(first + 2, first + 3);
+	}
+}

@@ -90,13 +90,18 @@ uint64_t pfn_of(const void *addr)
 	return pfn(word);
 }
 
-/* @kpf of the page at @addr itself, which must be present. */
-bool page_flag(const void *addr, int kpf)
+bool pfn_flag(uint64_t pfn, int kpf)
 {
 	uint64_t flags;
 
-	entries("/proc/kpageflags", pfn_of(addr), 1, &flags);
+	entries("/proc/kpageflags", pfn, 1, &flags);
 	return flags >> kpf & 1;
+}
+
+/* @kpf of the page at @addr itself, which must be present. */
+bool page_flag(const void *addr, int kpf)
+{
+	return pfn_flag(pfn_of(addr), kpf);
 }
 
 /* The folio that holds page @pfn: its order, and its first page in @head. */

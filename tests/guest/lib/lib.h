@@ -45,9 +45,11 @@ void size_stats(struct size_stats *s);
 void size_stats_since(struct size_stats *s);	/* now minus @s */
 
 /* folio.c: memory under test and the folios behind it, as /proc shows them */
+#define KPF_BUDDY		10
 #define KPF_COMPOUND_HEAD	15
 #define KPF_COMPOUND_TAIL	16
 #define KPF_UNEVICTABLE		18
+#define KPF_HWPOISON		19
 #define KPF_ZERO_PAGE		24
 #define KPF_MLOCKED		33
 char *reserve(size_t pages);			/* PMD-aligned address space */
@@ -56,6 +58,7 @@ char *map_new(size_t pages);			/* both */
 char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
+bool pfn_flag(uint64_t pfn, int kpf);
 bool page_flag(const void *addr, int kpf);
 bool folio_flag(const void *addr, int kpf);	/* of the folio's first page */
 int folio_order(const void *addr);		/* -1: not present */
