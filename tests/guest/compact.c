@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Compaction makes room for huge pages and leaves smaller folios in one piece. */
+#include <sys/sysinfo.h>
+
+#include "lib/fixture.h"
+
+#define PAGEBLOCK_ORDER 9
+
+static uint64_t *pfns;
+
+/* Free pages in blocks that a huge page fits in. */
+static size_t free_huge(void)
+{
+	char text[4096], *line, *word;
+	size_t pages = 0;
+	int column;
+
+	if (read_file("/proc/buddyinfo", text, sizeof(text)) <= 0)
+		return 0;
+	/* Node 0, zone DMA, then a number for each order */
+	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		word = strstr(line, "zone");
+		for (column = -2; word && *word; column++) {
+			if (column >= PAGEBLOCK_ORDER)
+				pages += strtoul(word, NULL, 10) << column;
+			word += strcspn(word, " ");
+			word += strspn(word, " ");
+		}
+	}
+	return pages;
+}
+
+/* Most of the memory is folios of @order; every other one is freed. */
+static void compact(struct __test_metadata *_metadata, int order)
+{
+	size_t nr = 1 << order, folios, moved = 0, whole = 0, wrong = 0, before, after, i;
+	struct sysinfo info;
+	char *vma;
+
+	ASSERT_EQ(0, sysinfo(&info));
+	folios = info.freeram / page_size * info.mem_unit * 6 / 10 / nr;
+	pfns = calloc(folios, sizeof(*pfns));
+	vma = map_new(folios * nr);
+	enable_orders(ORDER(order));
+	for (i = 0; i < folios; i++)
+		touch(page_at(vma, i * nr));
+	ASSERT_ORDER(order, vma);
+	for (i = 1; i < folios; i += 2)
+		madvise(page_at(vma, i * nr), nr * page_size, MADV_DONTNEED);
+	for (i = 0; i < folios; i += 2) {
+		fill(page_at(vma, i * nr), nr, i);
+		pfns[i] = pfn_of(page_at(vma, i * nr));
+		whole += folio_order(page_at(vma, i * nr)) == order;
+	}
+	drain();
+
+	before = free_huge();
+	ASSERT_EQ(0, write_file("/proc/sys/vm/compact_memory", "1"));
+	after = free_huge();
+	for (i = 0; i < folios; i += 2) {
+		whole -= folio_order(page_at(vma, i * nr)) == order;
+		moved += pfns[i] != pfn_of(page_at(vma, i * nr));
+		wrong += !holds(page_at(vma, i * nr), nr, i);
+	}
+	TH_LOG("order %d: %zu of %zu folios moved, huge free pages %zu, then %zu", order,
+	       moved, (folios + 1) / 2, before, after);
+	EXPECT_EQ(0, whole);
+	EXPECT_EQ(0, wrong);
+	EXPECT_LT(folios / 20, moved);
+	EXPECT_LT(before, after);
+	munmap(vma, folios * nr * page_size);
+	free(pfns);
+}
+
+TEST_F(laf, order_2)
+{
+	compact(_metadata, 2);
+}
+
+TEST_F(laf, order_4)
+{
+	compact(_metadata, 4);
+}
+
+TEST_F(laf, order_8)
+{
+	compact(_metadata, 8);
+}
