@@ -6,7 +6,6 @@
  * pages in one piece, or it would have to be split to get others together.
  */
 
-#include <linux/huge_mm.h>
 #include <linux/large_anon_folio.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>

@@ -176,7 +176,7 @@ static struct folio *alloc_large_anon_folio(struct vm_fault *vmf,
 	gfp &= ~__GFP_DIRECT_RECLAIM;
 	gfp |= __GFP_NORETRY | __GFP_NOWARN;
 
-	/* From the local node or not at all: it would not migrate home later. */
+	/* From the local node or not at all: small pages are better than remote. */
 	folio = vma_alloc_folio(gfp, order, vma, addr, true);
 	if (!folio)
 		goto fallback;

@@ -78,6 +78,9 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
 				 unsigned long addr, unsigned long end);
 bool large_anon_make_exclusive(struct vm_fault *vmf, struct folio *folio);
 
+bool large_anon_mapped_once(struct folio *folio);
+unsigned int large_anon_map_around(struct vm_fault *vmf);
+
 unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
 				   struct page *page, const pte_t *pte,
 				   unsigned long addr, unsigned long end,
@@ -132,6 +135,16 @@ static inline bool large_anon_make_exclusive(struct vm_fault *vmf,
 					     struct folio *folio)
 {
 	return false;
+}
+
+static inline bool large_anon_mapped_once(struct folio *folio)
+{
+	return false;
+}
+
+static inline unsigned int large_anon_map_around(struct vm_fault *vmf)
+{
+	return 0;
 }
 
 static inline unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
