@@ -40,40 +40,50 @@ bool compact_large_anon(const struct compact_control *cc, struct page *page)
 }
 
 /*
- * A free piece of @order pages or somewhat more, towards the end of the zone. It
- * is off the free lists. The lists are not sorted, so only their ends are tried.
+ * A free piece of @order pages or somewhat more. It is off the free lists. They
+ * are not sorted: of some at the end, the last in the zone is the best, since the
+ * folio should not be met again.
  */
 static struct page *take_free(struct compact_control *cc, unsigned int order)
 {
-	const unsigned long from =
-		pageblock_start_pfn(cc->migrate_pfn / 2 + cc->free_pfn / 2);
 	struct zone *zone = cc->zone;
-	struct page *page;
+	struct page *page, *best = NULL;
 	unsigned int i, free;
 
 	lockdep_assert_held(&zone->lock);
 
 	for (free = order; free < order_limit(cc); free++) {
+		unsigned long pfn = pageblock_end_pfn(cc->migrate_pfn) - 1;
 		struct list_head *list =
 			&zone->free_area[free].free_list[MIGRATE_MOVABLE];
 
 		i = 0;
 		list_for_each_entry_reverse(page, list, buddy_list) {
-			if (page_to_pfn(page) >= from)
-				goto found;
+			if (page_to_pfn(page) > pfn) {
+				best = page;
+				pfn = page_to_pfn(page);
+			}
 			if (++i == COMPACT_CLUSTER_MAX)
 				break;
 		}
+		if (best)
+			break;
+
+		/* The next search is to see others. */
+		if (i == COMPACT_CLUSTER_MAX) {
+			LIST_HEAD(unseen);
+
+			list_cut_before(&unseen, list, &page->buddy_list);
+			list_splice_tail(&unseen, list);
+		}
 	}
-	return NULL;
-found:
-	if (!__isolate_free_page(page, free))
+	if (!best || !__isolate_free_page(best, free))
 		return NULL;
 
 	while (free-- > order)
-		__putback_isolated_page(page + (1 << free), free,
+		__putback_isolated_page(best + (1 << free), free,
 					MIGRATE_MOVABLE);
-	return page;
+	return best;
 }
 
 /**
@@ -81,7 +91,8 @@ found:
  * @cc:		what is being compacted
  * @order:	the order of the folio
  *
- * From the half of the unscanned part that the migrate scanner reaches last.
+ * Behind the block that the migrate scanner is in, so that folios only move
+ * towards the end of the zone.
  *
  * Context: Any but under zone->lock.
  * Return: A folio of that order with one reference, or NULL.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Compaction makes room for huge pages and leaves smaller folios in one piece. */
-#include <sys/sysinfo.h>
-
 #include "lib/fixture.h"
 
 #define PAGEBLOCK_ORDER 9
+#define PAGES (32UL << PAGEBLOCK_ORDER)
 
 static uint64_t *pfns;
 
@@ -30,15 +29,12 @@ static size_t free_huge(void)
 	return pages;
 }
 
-/* Most of the memory is folios of @order; every other one is freed. */
+/* Many huge pages full of folios of @order; every other one is freed. */
 static void compact(struct __test_metadata *_metadata, int order)
 {
-	size_t nr = 1 << order, folios, moved = 0, whole = 0, wrong = 0, before, after, i;
-	struct sysinfo info;
+	size_t nr = 1 << order, folios = PAGES / nr, moved = 0, whole = 0, wrong = 0, before, after, i;
 	char *vma;
 
-	ASSERT_EQ(0, sysinfo(&info));
-	folios = info.freeram / page_size * info.mem_unit * 6 / 10 / nr;
 	pfns = calloc(folios, sizeof(*pfns));
 	vma = map_new(folios * nr);
 	enable_orders(ORDER(order));
