@@ -25,6 +25,12 @@ function result(state, text)
 /^[ \t]*(not )?ok [0-9]/ {
 	state = $1 == "not" ? "fail" : "pass"
 	text = $0
+	# some messages lack their end of line
+	next_run = ""
+	if (match(text, /# \[RUN\] /)) {
+		next_run = substr(text, RSTART + RLENGTH)
+		text = substr(text, 1, RSTART - 1)
+	}
 	sub(/^[ \t]*(not )?ok [0-9]+/, "", text)
 	if (match(text, / *# ?(SKIP|XFAIL)/)) {
 		state = text ~ /# ?SKIP/ ? "skip" : "xfail"
@@ -32,6 +38,8 @@ function result(state, text)
 	} else
 		sub(/ # .*/, "", text)
 	result(state, text)
+	if (next_run != "")
+		run = next_run
 	tap = 1
 	next
 }
