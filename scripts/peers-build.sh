@@ -18,7 +18,7 @@ programs()
 {
 	awk -v suite="$1" -v arch="$ARCH" '
 		$4 ~ /ARCH=/ && index($4, "ARCH=" arch) == 0 { next }
-		$2 == suite { sub(/^\.\//, "", $5); print $5 }' "$list" | sort -u
+		$2 == suite && $5 ~ /^\.\// { sub(/^\.\//, "", $5); print $5 }' "$list" | sort -u
 }
 
 packages()
@@ -63,12 +63,9 @@ suite()
 	cp -rs "$source/tools/testing/selftests" "$farm/tools/testing"
 	ln -s "$source/tools/include" "$source/tools/arch" "$farm/tools"
 	ln -s "$source/arch" "$source/include" "$source/mm" "$source/scripts" "$farm"
-	targets= # all of them where only scripts are named
+	targets= # all of them where the list has scripts only
 	for program in $(programs "$name"); do
-		case $program in
-		*.sh) ;;
-		*) targets="$targets $out/$program" ;;
-		esac
+		targets="$targets $out/$program"
 	done
 	find "$source/tools/testing/selftests/$folder" -maxdepth 1 -name '*.sh' -exec cp {} "$out" \;
 	# shellcheck disable=SC2086 # a list

@@ -4,6 +4,7 @@
 # of its own, on stock 6.1, patched 6.1 and 6.12, and compares case by case. What
 # has run is not run again for the same kernel and program. Fails if a case of the
 # patched kernel is worse and tests/peers/explained does not say why.
+[ "${PEERS_GUARDED:-}" = $$ ] || PEERS_GUARDED=$$ exec setpriv --pdeathsig TERM "$0" "$@"
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -18,24 +19,32 @@ one()
 	read -r name suite seconds hardware command << END
 $(awk -v name="$1" '$1 == name' "$list")
 END
-	[ "$hardware" = - ] || export "${hardware?}"
-	export KERNEL=$2
+	export KERNEL="$2" ROOT=debian SMP=2 MEM=2G NUMA=1 MTE=0 ICOUNT=0 ACCEL=tcg
+	for setting in $(echo "$hardware" | tr , ' '); do
+		[ "$setting" = - ] || export "${setting?}"
+	done
 	IMAGE=$("$top/scripts/kernel.sh" -i)
 	out=$results/$2/$1
-	# 6.12 comes with the sizes off that are on in ours
+	# 6.12 comes with the sizes off that are on in ours, and naming them turns PMD size off
 	APPEND=
-	[ "$2" != 6.12 ] || APPEND=thp_anon=16K-64K:inherit
-	key=$(cat "$IMAGE" "$top/tests/peers/guest.sh" "$build/peers/$ARCH/$suite/.key" "$0" - << END | sha1sum
-$name $suite $seconds $hardware $command $APPEND
+	[ "$2" != 6.12 ] || APPEND="thp_anon=16K-64K,2M:inherit"
+	key=$(cat "$IMAGE" "$top/tests/peers/guest.sh" "$build/peers/$ARCH/$suite/.key" - << END | sha1sum
+$name $suite $seconds $SMP $MEM $hardware $command $APPEND
 END
 	)
 	if [ "$(cat "$out.key" 2>/dev/null)" != "$key" ]; then
 		rm -f "$out.key"
 		status=0
-		ROOT=debian SMP=2 MEM=2G IMAGE=$IMAGE FILES=$build/peers/$ARCH/$suite CMD="./guest.sh $seconds $command" \
+		IMAGE=$IMAGE FILES=$build/peers/$ARCH/$suite CMD="./guest.sh $seconds $command" \
 			APPEND=$APPEND TIMEOUT=$((seconds + 120)) LOG=$out.log \
 			"$top/scripts/run.sh" > "$out.new" 2> "$out.err" || status=$?
-		[ "$status" -lt 126 ] || exit "$status" # interrupted
+		case $status in
+		0 | 124 | 125) ;;
+		*) # interrupted, or not started
+			cat "$out.err" >&2
+			exit 255
+			;;
+		esac
 		echo "@guest $status" >> "$out.new"
 		mv "$out.new" "$out.out"
 		echo "$key" > "$out.key"
@@ -80,7 +89,7 @@ for kernel in $kernels; do
 	for program in $(cat "$results/arm64.programs" "$results/x86_64.programs"); do
 		echo "$program $kernel"
 	done
-done | xargs -P 2 -L 1 "$0" -1
+done | setpriv --pdeathsig TERM xargs -P 2 -L 1 "$0" -1
 
 cd "$results"
 for program in $(cat arm64.programs x86_64.programs); do
