@@ -86,13 +86,11 @@ for arch in arm64 x86_64; do
 	done
 done
 for kernel in $kernels; do
-	for program in $(cat "$results/arm64.programs" "$results/x86_64.programs"); do
-		echo "$program $kernel"
-	done
+	sed "s/$/ $kernel/" "$results/arm64.programs" "$results/x86_64.programs"
 done | setpriv --pdeathsig TERM xargs -P 2 -L 1 "$0" -1
 
 cd "$results"
-for program in $(cat arm64.programs x86_64.programs); do
+cat arm64.programs x86_64.programs | while read -r program; do
 	for kernel in $kernels; do
 		echo "# $program $kernel"
 		cat "$kernel/$program.tap"
