@@ -54,6 +54,9 @@ tests-build:	## only compiles the guest programs of ARCH
 test-mutants:	## takes each guard out in turn: its test has to fail
 	scripts/mutants.sh
 
+test-peers:	## selftests and stress-ng, unmodified, on stock, patched and 6.12: case by case (can be resumed)
+	scripts/peers.sh
+
 stress:		## everything at once with every page checked, on the debug kernel of ARCH (can be resumed)
 	scripts/stress.sh
 
@@ -64,7 +67,7 @@ bench-mm:	## what the basic memory operations cost, in kernel instructions (PEER
 	bench/mm/mm.sh
 
 clean:		## removes what was built and measured; keeps the sources and the tree
-	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/results build/run.*
+	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results build/run.*
 
 # ARCH=arm64|x86_64    (arm64)
 # KERNEL=release|debug|stock|off|6.12|64k    (release) off: LARGE_ANON_FOLIO=n
@@ -75,8 +78,9 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
 # MINUTES=N FAULTS=0|1    (30, 0) of make stress; FAULTS: allocations fail, too
+# PROGRAMS='...'    (all) of make test-peers: names from tests/peers/programs
 # PEERS=0|1    (0) the benchmarks also measure other kernels
 # JOBS=N    (all cores) parallel compilers
 
 .PHONY: help tree refresh series kernel print-image boot run check bisect test tests-build \
-	test-mutants stress bench bench-mm clean
+	test-mutants test-peers stress bench bench-mm clean

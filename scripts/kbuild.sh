@@ -33,6 +33,7 @@ kconfig()
 {
 	edit=
 	debug=
+	own=
 	case $3 in
 	off) edit='s/^\(CONFIG_LARGE_ANON_FOLIO\)=y/# \1 is not set/' ;;
 	stock* | 6.12) edit=/LARGE_ANON_FOLIO/d ;;
@@ -40,11 +41,12 @@ kconfig()
 	esac
 	case $3 in
 	*debug) debug=$top/configs/debug ;;
+	6.12) own=$top/configs/6.12 ;;
 	esac
 
 	mkdir -p "$2"
 	# the last fragment that names a symbol has the say
-	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${debug:+"$debug"} | awk -F '[= ]' '
+	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${debug:+"$debug"} ${own:+"$own"} | awk -F '[= ]' '
 		/^CONFIG_/ { line[$1] = $0 }
 		/^# CONFIG_.* is not set$/ { line[$2] = $0 }
 		END { for (symbol in line) print line[symbol] }' | sort > "$2/.fragment"

@@ -4,15 +4,15 @@
 # than what it is made from. -i only prints its initramfs and (debian) its disk.
 #
 # Both boot from the same initramfs: our init and busybox. ROOT=debian adds an
-# ext4 disk with a compiler. Packages are only extracted: nothing of the guest's
-# architecture runs here, so what maintainer scripts would do is done below.
+# ext4 disk with a compiler. Packages are only extracted, so what maintainer
+# scripts would do is done below.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$top/scripts/packages-lib.sh"
 
 : "${ROOT:=test}"
 one_of ROOT "test debian"
 
-suite=bookworm # its gcc made the figures that ours are compared with
 initramfs=$build/root/test-$ARCH.cpio.gz
 disk=
 [ "$ROOT" = test ] || disk=$build/root/debian-$ARCH.ext4
@@ -21,26 +21,10 @@ if [ "${1:-}" = -i ]; then
 	exit
 fi
 
-case $ARCH in
-arm64) debian_arch=arm64 compiler="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
-x86_64) debian_arch=amd64 compiler="gcc libc6-dev" ;;
-esac
-
 # Essential packages are not pulled in by others: they stand here by name.
 compile_packages="base-files bash bc binutils bison bsdextrautils coreutils cpio dash debianutils diffutils \
 	file findutils flex gcc grep gzip kmod libc-bin libc6-dev libelf-dev libssl-dev make mawk \
 	ncurses-base perl procps sed tar util-linux xz-utils"
-
-# extract DIR PACKAGE...: the packages and what they depend on
-extract()
-{
-	dir=$1
-	shift
-	# shellcheck disable=SC2016 # for the shell that mmdebstrap starts
-	mmdebstrap --quiet --mode=chrootless --variant=extract --architectures="$debian_arch" \
-		--setup-hook='cd "$1" && mkdir -p usr/bin usr/sbin usr/lib usr/lib64 && ln -s usr/bin usr/sbin usr/lib usr/lib64 .' \
-		--include="$(echo "$*" | tr -s ' \t' ,)" "$suite" "$dir" >&2
-}
 
 make_initramfs()
 {
@@ -77,12 +61,6 @@ make_disk()
 	mv "$tmp/image" "$disk"
 }
 
-# current FILE INPUT...: FILE exists and is not older than any input
-current()
-{
-	[ -f "$1" ] && [ -z "$(find "$@" -newer "$1")" ]
-}
-
 mkdir -p "$build/root"
 exec 9> "$build/root/lock"
 flock 9
@@ -90,6 +68,6 @@ tmp=$build/root/new
 rm -rf "$tmp"
 mkdir "$tmp"
 
-current "$initramfs" "$0" "$top/tests/guest/init.c" || make_initramfs
-[ -z "$disk" ] || current "$disk" "$0" || make_disk
+current "$initramfs" "$0" "$top/scripts/packages-lib.sh" "$top/tests/guest/init.c" || make_initramfs
+[ -z "$disk" ] || current "$disk" "$0" "$top/scripts/packages-lib.sh" || make_disk
 rm -rf "$tmp"
