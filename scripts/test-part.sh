@@ -1,0 +1,148 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# All tests: the checks of the series, the tests that run on the host, and the
+# guest programs on the debug kernels of both architectures and on stock arm64,
+# where what needs the feature has to fail at its assertion about the order.
+# Nested TAP; then a table of seconds; the last line is "N passed, N failed".
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+results=$build/results/test
+tap=$results/tap
+times=$results/times
+rm -rf "$results"
+mkdir -p "$results"
+: > "$tap"
+
+# first the one that wants a policy which nobody has set yet
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring device memcg_v1"
+
+# timed NAME COMMAND...: the command, and a line of the table
+timed()
+{
+	timed_name=$1
+	shift
+	say "$timed_name"
+	timed_start=$(date +%s)
+	timed_status=0
+	"$@" || timed_status=$?
+	printf '%7d  %s\n' $(($(date +%s) - timed_start)) "$timed_name" >> "$times"
+	return $timed_status
+}
+
+# result 'ok|not ok' NAME
+result() { echo "$1 - $2" | tee -a "$tap"; }
+
+# step NAME COMMAND...: one result; what the command prints is shown if it fails
+step()
+{
+	step_name=$1
+	step_log=$results/$(echo "$step_name" | tr ' ' -).log
+	shift
+	if timed "$step_name" "$@" > "$step_log"; then
+		result ok "$step_name"
+	else
+		tail -n 40 "$step_log" | sed 's/^/# /'
+		result 'not ok' "$step_name"
+		return 1
+	fi
+}
+
+# subtest NAME COMMAND...: a command that prints TAP itself
+subtest()
+{
+	subtest_name=$1
+	shift
+	: > "$results/status"
+	echo "# Subtest: $subtest_name"
+	{ timed "$subtest_name" "$@" || echo $? > "$results/status"; } | sed -u 's/^/    /' | tee -a "$tap"
+	if [ -s "$results/status" ]; then
+		result 'not ok' "$subtest_name"
+	else
+		result ok "$subtest_name"
+	fi
+}
+
+# guest NAME RUNNER PROGRAMS [VAR=value...]: one boot in which RUNNER runs these
+guest()
+{
+	guest_name=$1
+	guest_cmd="$2 $(echo "$3" | sed 's/ / -- /g')"
+	guest_programs=$3
+	shift 3
+	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
+	guest_filter='{ print; fflush() }'
+	[ "$guest_name" != 'arm64 stock' ] || guest_filter=$(cat "$top/scripts/tap-red.awk")
+	: > "$results/status"
+	{
+		timed "guest: $guest_name" env ARCH="$arch" IMAGE="$image" LOG="$guest_log.log" \
+			FILES="$build/tests/$arch" CMD="$guest_cmd" TIMEOUT=1200 "$@" "$top/scripts/run.sh" ||
+			echo $? > "$results/status"
+	} | awk "$guest_filter" | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
+		tee "$guest_log.tap" | tee -a "$tap"
+	for program in $guest_programs; do
+		grep -q "ok - $guest_name: $program " "$guest_log.tap" ||
+			result 'not ok' "$guest_name: $program # did not run"
+	done
+	case $(cat "$results/status") in
+	'' | 1) result ok "$guest_name: kernel log" ;;
+	*) result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$results/status")" ;;
+	esac
+}
+
+# kernel_and_programs ARCH KERNEL: builds what the next guests boot and run
+kernel_and_programs()
+{
+	arch=$1
+	image=$(ARCH=$1 KERNEL=$2 "$top/scripts/kernel.sh" -i)
+	step "programs for $1" env ARCH="$1" "$top/scripts/tests-build.sh" &&
+		step "kernel $1 $2" env ARCH="$1" KERNEL="$2" "$top/scripts/kernel.sh"
+}
+
+# not_run NAME: a guest that could not be started
+not_run() { result 'not ok' "$1 # did not run"; }
+
+kunit_ran()
+{
+	if grep -q '^ok - .*, at boot$' "$results/$(echo "$1" | tr ' ' -).tap"; then
+		result ok "$1: KUnit suites have run"
+	else
+		result 'not ok' "$1: KUnit suites have run"
+	fi
+}
+
+if kernel_and_programs arm64 stock; then
+	guest 'arm64 stock' ./runner "$programs numa numa_calls" NUMA=2
+else
+	not_run 'arm64 stock'
+fi
+
+if kernel_and_programs arm64 debug; then
+	guest 'arm64 debug' './runner -k' "$programs"
+	kunit_ran 'arm64 debug'
+	guest 'arm64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
+	guest 'arm64 debug MTE' ./runner "mte numa $programs" MTE=1 NUMA=2
+	# mainline's example; then what must leave the defaults and say so
+	guest 'arm64 debug thp_anon' \
+		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" bootarg \
+		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
+	guest 'arm64 debug bad thp_anon' \
+		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
+		APPEND='thp_anon=64K:sometimes'
+else
+	not_run 'arm64 debug'
+fi
+if kernel_and_programs x86_64 debug; then
+	guest 'x86_64 debug' './runner -k' "$programs"
+	kunit_ran 'x86_64 debug'
+	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
+	# memory that was there at boot can go offline on this one only
+	guest 'x86_64 debug hotplug' ./runner hotplug APPEND=kernelcore=512M
+else
+	not_run 'x86_64 debug'
+fi
+echo
+echo 'seconds  step'
+cat "$times"
+echo
+awk -f "$top/scripts/tap-count.awk" "$tap"
