@@ -119,7 +119,7 @@ done
 if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
 	guest 'arm64 debug MTE' ./runner "mte numa $programs" MTE=1 NUMA=2
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
@@ -134,14 +134,14 @@ fi
 if kernel_and_programs x86_64 debug; then
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls tables stress' NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only
 	guest 'x86_64 debug hotplug' ./runner hotplug APPEND=kernelcore=512M
 else
 	not_run 'x86_64 debug'
 fi
 if kernel_and_programs arm64 stock; then
-	guest 'arm64 stock' ./runner "$programs numa numa_calls" NUMA=2
+	guest 'arm64 stock' ./runner "$programs numa numa_calls numa_balance" NUMA=2
 else
 	not_run 'arm64 stock'
 fi
