@@ -120,7 +120,9 @@ if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
 	guest 'arm64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
-	guest 'arm64 debug MTE' ./runner "mte numa $programs" MTE=1 NUMA=2
+	# tags: where pages are mapped, copied, moved, split or swapped
+	guest 'arm64 debug MTE' ./runner \
+		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
 	# mainline's example; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" bootarg \
