@@ -32,7 +32,8 @@ static size_t free_huge(void)
 /* Many huge pages full of folios of @order; every other one is freed. */
 static void compact(struct __test_metadata *_metadata, int order)
 {
-	size_t nr = 1 << order, folios = PAGES / nr, moved = 0, whole = 0, wrong = 0, before, after, i;
+	size_t nr = 1 << order, folios = PAGES / nr, before, after, i;
+	size_t moved = 0, whole = 0, wrong = 0;
 	char *vma;
 
 	pfns = calloc(folios, sizeof(*pfns));

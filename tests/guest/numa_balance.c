@@ -264,7 +264,8 @@ static void *race_protect(void *arg)
 	uint32_t r = 1;
 
 	while (racing()) {
-		char *at = page_at(racer.vma, (r = r * 1664525 + 1013904223) >> 16 & (HALF / 2 - 1));
+		char *at = page_at(racer.vma,
+				   (r = r * 1664525 + 1013904223) >> 16 & (HALF / 2 - 1));
 
 		mprotect(at, HALF / 2 * page_size, PROT_READ);
 		usleep(100);
