@@ -52,21 +52,14 @@ unsigned int large_anon_map_around(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct page *page = vm_normal_page(vma, vmf->address, *vmf->pte);
-	unsigned long idx, below, left, addr, i;
+	unsigned long below, left, addr, i;
 	unsigned int nr = 0;
-	struct folio *folio;
 	pte_t *pte;
 
 	if (!page || !page_is_large_anon(page))
 		return 0;
 
-	folio = page_folio(page);
-	idx = folio_page_idx(folio, page);
-	below = min3(idx, pte_index(vmf->address),
-		     (vmf->address - vma->vm_start) >> PAGE_SHIFT);
-	left = min3(folio_nr_pages(folio) - (idx - below),
-		    PTRS_PER_PTE - (pte_index(vmf->address) - below),
-		    ((vma->vm_end - vmf->address) >> PAGE_SHIFT) + below);
+	left = large_anon_around(vmf, page, &below);
 	pte = vmf->pte - below;
 	addr = vmf->address - below * PAGE_SIZE;
 	page -= below;

@@ -69,15 +69,9 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
  */
 bool large_anon_make_exclusive(struct vm_fault *vmf, struct folio *folio)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	unsigned long idx = folio_page_idx(folio, vmf->page);
-	unsigned long below = min3(idx, pte_index(vmf->address),
-				   (vmf->address - vma->vm_start) >> PAGE_SHIFT);
+	unsigned long below, left = large_anon_around(vmf, vmf->page, &below);
 	pte_t *pte = vmf->pte - below;
 	struct page *page = vmf->page - below;
-	unsigned long left = min3(folio_nr_pages(folio) - (idx - below),
-				  PTRS_PER_PTE - (pte_index(vmf->address) - below),
-				  ((vma->vm_end - vmf->address) >> PAGE_SHIFT) + below);
 	unsigned long i, mapped = 0;
 	bool exclusive;
 

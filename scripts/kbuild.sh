@@ -32,7 +32,6 @@ kmake()
 kconfig()
 {
 	edit=
-	debug=
 	own=
 	case $3 in
 	off) edit='s/^\(CONFIG_LARGE_ANON_FOLIO\)=y/# \1 is not set/' ;;
@@ -40,13 +39,13 @@ kconfig()
 	64k) edit='/LARGE_ANON_FOLIO\|THP_SWAP/d; s/ARM64_4K_PAGES/ARM64_64K_PAGES/' ;;
 	esac
 	case $3 in
-	*debug) debug=$top/configs/debug ;;
+	*debug) own=$top/configs/debug ;;
 	6.12) own=$top/configs/6.12 ;;
 	esac
 
 	mkdir -p "$2"
 	# the last fragment that names a symbol has the say
-	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${debug:+"$debug"} ${own:+"$own"} | awk -F '[= ]' '
+	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${own:+"$own"} | awk -F '[= ]' '
 		/^CONFIG_/ { line[$1] = $0 }
 		/^# CONFIG_.* is not set$/ { line[$2] = $0 }
 		END { for (symbol in line) print line[symbol] }' | sort > "$2/.fragment"

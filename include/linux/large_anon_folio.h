@@ -68,6 +68,32 @@ static inline bool pte_maps_pfn(pte_t pte, unsigned long pfn)
 	return pte_present(pte) && !pte_special(pte) && pte_pfn(pte) == pfn;
 }
 
+/**
+ * large_anon_around - where the folio of a fault can be mapped around it
+ * @vmf:	the fault
+ * @page:	the page at vmf->address, of a large anonymous folio
+ * @below:	set to the number of those entries that are below vmf->pte
+ *
+ * Context: The folio cannot be split: PTL or a reference is held.
+ * Return: The number of entries around vmf->pte that lie in its VMA and table,
+ *	and have pages of the folio if it is mapped in order.
+ */
+static inline unsigned long large_anon_around(struct vm_fault *vmf,
+					      struct page *page,
+					      unsigned long *below)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct folio *folio = page_folio(page);
+	unsigned long idx = folio_page_idx(folio, page);
+
+	*below = min3(idx, pte_index(vmf->address),
+		      (vmf->address - vma->vm_start) >> PAGE_SHIFT);
+
+	return min3(folio_nr_pages(folio) - (idx - *below),
+		    PTRS_PER_PTE - (pte_index(vmf->address) - *below),
+		    ((vma->vm_end - vmf->address) >> PAGE_SHIFT) + *below);
+}
+
 unsigned int large_anon_run(struct page *page, const pte_t *pte,
 			    unsigned long addr, unsigned long end);
 bool large_anon_mapped_whole(struct folio *folio, struct vm_area_struct *vma,

@@ -181,24 +181,12 @@ static void expect_whole(struct __test_metadata *_metadata, char *vma, int order
 			EXPECT_EQ(0, folio_order(page_at(vma, i)));
 }
 
-static char *filled_order(struct __test_metadata *_metadata, int order)
-{
-	char *vma = map_new(PAGES);
-
-	enable_orders(ORDER(order));
-	fill(vma, PAGES, order);
-	ASSERT_ORDER(order, vma);
-	ASSERT_ORDER(order, page_at(vma, PAGES - 1));
-	drain();
-	return vma;
-}
-
 TEST_F(laf, free_whole)
 {
 	int order;
 
 	for (order = MIN_ORDER; order < 8; order++) {
-		char *vma = filled_order(_metadata, order);
+		char *vma = filled_order(_metadata, PAGES, order);
 
 		ASSERT_EQ(0, madvise(page_at(vma, FROM), (TO - FROM) * page_size, MADV_FREE));
 		drain();
@@ -216,7 +204,7 @@ TEST_F(laf, free_rewritten)
 	size_t i;
 
 	for (order = MIN_ORDER; order < 8; order++) {
-		char *vma = filled_order(_metadata, order);
+		char *vma = filled_order(_metadata, PAGES, order);
 		int try;
 
 		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_FREE));
@@ -248,7 +236,7 @@ TEST_F(laf, free_rewritten)
  */
 TEST_F(laf, free_beside_dirty)
 {
-	char *vma = filled_order(_metadata, 4), *data = map_new(1);
+	char *vma = filled_order(_metadata, PAGES, 4), *data = map_new(1);
 	struct iovec from = { data, page_size }, to = { page_at(vma, 2), page_size };
 	int try;
 
@@ -268,7 +256,7 @@ TEST_F(laf, free_beside_dirty)
 /* Reclaim takes a free folio without a split, and without swap. */
 TEST_F(laf, free_reclaimed)
 {
-	char *vma = filled_order(_metadata, 4);
+	char *vma = filled_order(_metadata, PAGES, 4);
 	long before = vmstat("pglazyfreed");
 
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_FREE));
@@ -285,7 +273,7 @@ TEST_F(laf, cold_whole)
 	int order;
 
 	for (order = MIN_ORDER; order < 8; order++) {
-		char *vma = filled_order(_metadata, order);
+		char *vma = filled_order(_metadata, PAGES, order);
 
 		ASSERT_EQ(0, madvise(page_at(vma, FROM), (TO - FROM) * page_size, MADV_COLD));
 		expect_whole(_metadata, vma, order);
@@ -299,7 +287,7 @@ TEST_F(laf, cold_whole)
 TEST_F(laf, process_madvise)
 {
 	static const int advice[] = { MADV_COLD, MADV_PAGEOUT };
-	char *vma = filled_order(_metadata, 4);
+	char *vma = filled_order(_metadata, PAGES, 4);
 	struct iovec range = { page_at(vma, FROM), (TO - FROM) * page_size };
 	int pidfd, target = getpid();
 	size_t i;

@@ -5,8 +5,6 @@
 #define PAGEBLOCK_ORDER 9
 #define PAGES (32UL << PAGEBLOCK_ORDER)
 
-static uint64_t *pfns;
-
 /* Free pages in blocks that a huge page fits in. */
 static size_t free_huge(void)
 {
@@ -34,10 +32,9 @@ static void compact(struct __test_metadata *_metadata, int order)
 {
 	size_t nr = 1 << order, folios = PAGES / nr, before, after, i;
 	size_t moved = 0, whole = 0, wrong = 0;
-	char *vma;
+	uint64_t *pfns = calloc(folios, sizeof(*pfns));
+	char *vma = map_new(folios * nr);
 
-	pfns = calloc(folios, sizeof(*pfns));
-	vma = map_new(folios * nr);
 	enable_orders(ORDER(order));
 	for (i = 0; i < folios; i++)
 		touch(page_at(vma, i * nr));

@@ -131,21 +131,9 @@ static long hot_rounds(struct __test_metadata *_metadata, const char *ops,
 	return tried / (long)(pages * page_size);
 }
 
-static char *filled(struct __test_metadata *_metadata, int order)
-{
-	char *vma = map_new(PAGES);
-
-	enable_orders(order ? ORDER(order) : 0);
-	fill(vma, PAGES, order);
-	ASSERT_ORDER(order, vma);
-	ASSERT_ORDER(order, page_at(vma, PAGES - 1));
-	drain();
-	return vma;
-}
-
 static void virtual(struct __test_metadata *_metadata, int order)
 {
-	char *vma = filled(_metadata, order);
+	char *vma = filled_order(_metadata, PAGES, order);
 	long hot, cold = hot_rounds(_metadata, "fvaddr", (uintptr_t)vma, PAGES, ROUNDS,
 				    ROUNDS);
 
@@ -173,7 +161,7 @@ TEST_F(laf, in_use)
 /* One folio is a range of physical memory. */
 TEST_F(laf, physical)
 {
-	char *vma = filled(_metadata, 8);
+	char *vma = filled_order(_metadata, PAGES, 8);
 	uint64_t start = pfn_of(vma) * page_size;
 	long hot, cold = hot_rounds(_metadata, "paddr", start, PAGES, ROUNDS, ROUNDS);
 
@@ -188,7 +176,7 @@ TEST_F(laf, physical)
 /* A region that begins and ends inside of the folio: all its pages count. */
 static void act(struct __test_metadata *_metadata, const char *action)
 {
-	char *vma = filled(_metadata, 8);
+	char *vma = filled_order(_metadata, PAGES, 8);
 	uint64_t start = (pfn_of(vma) + 3) * page_size;
 
 	watch(_metadata, "paddr", start, start + 100 * page_size, action, 0, LONG, 1);
@@ -212,7 +200,7 @@ TEST_F(laf, prioritize)
 /* The folio is swapped out as a whole. */
 TEST_F(laf, page_out)
 {
-	char *vma = filled(_metadata, 8);
+	char *vma = filled_order(_metadata, PAGES, 8);
 	uint64_t start = (pfn_of(vma) + 3) * page_size;
 
 	ASSERT_TRUE(swap_on(4 * PAGES));

@@ -27,18 +27,6 @@ struct hmm_dmirror_cmd {
 
 #define PAGES 256
 
-static char *filled(struct __test_metadata *_metadata, int order)
-{
-	char *vma = map_new(PAGES);
-
-	enable_orders(ORDER(order));
-	fill(vma, PAGES, order);
-	ASSERT_ORDER(order, vma);
-	ASSERT_ORDER(order, page_at(vma, PAGES - 1));
-	drain();
-	return vma;
-}
-
 /* The first device; there is no node for it in /dev. */
 static int device(struct __test_metadata *_metadata)
 {
@@ -90,7 +78,7 @@ TEST_F(laf, to_device)
 	int order, fd;
 
 	for (order = MIN_ORDER; order <= 5; order++) {
-		char *vma = filled(_metadata, order);
+		char *vma = filled_order(_metadata, PAGES, order);
 
 		fd = device(_metadata);
 		command(fd, HMM_DMIRROR_MIGRATE_TO_DEV, vma, PAGES, buf);
@@ -108,7 +96,7 @@ TEST_F(laf, to_device)
 TEST_F(laf, part_to_device)
 {
 	char *buf = malloc(PAGES * page_size);
-	char *vma = filled(_metadata, 4);
+	char *vma = filled_order(_metadata, PAGES, 4);
 	int fd = device(_metadata);
 
 	madvise(page_at(vma, 20), page_size, MADV_DONTNEED);
@@ -130,7 +118,7 @@ TEST_F(laf, part_to_device)
 TEST_F(laf, held)
 {
 	char *buf = malloc(PAGES * page_size);
-	char *vma = filled(_metadata, 4);
+	char *vma = filled_order(_metadata, PAGES, 4);
 	int fd = device(_metadata), pipe = hold(page_at(vma, 35));
 
 	ASSERT_LE(0, pipe);
@@ -150,7 +138,7 @@ TEST_F(laf, exclusive)
 	int order, fd;
 
 	for (order = MIN_ORDER; order <= 5; order++) {
-		char *vma = filled(_metadata, order);
+		char *vma = filled_order(_metadata, PAGES, order);
 
 		fd = device(_metadata);
 		EXPECT_EQ(PAGES, command(fd, HMM_DMIRROR_EXCLUSIVE, vma, PAGES, buf));
@@ -168,7 +156,7 @@ TEST_F(laf, exclusive)
 TEST_F(laf, exclusive_page)
 {
 	char *buf = malloc(PAGES * page_size);
-	char *vma = filled(_metadata, 4);
+	char *vma = filled_order(_metadata, PAGES, 4);
 	int fd = device(_metadata);
 
 	EXPECT_EQ(1, command(fd, HMM_DMIRROR_EXCLUSIVE, page_at(vma, 37), 1, buf));

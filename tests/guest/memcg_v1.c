@@ -19,19 +19,6 @@ static long value(const char *file)
 	return read_file(file, text, sizeof(text)) > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-static long of_stat(const char *file, const char *key)
-{
-	char text[4096], *line;
-	size_t len = strlen(key);
-
-	if (read_file(file, text, sizeof(text)) <= 0)
-		return -1;
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (!strncmp(line, key, len) && line[len] == ' ')
-			return strtol(line + len, NULL, 10);
-	return -1;
-}
-
 TEST_F(laf, move_charge)
 {
 	char *large = map_new(LARGE), *small = map_new(SMALL), pid_text[16];
@@ -68,23 +55,23 @@ TEST_F(laf, move_charge)
 		_exit(!ok || !holds(large, LARGE, 1) || !holds(small, SMALL, 2));
 	}
 	waitpid(pid, NULL, WUNTRACED);
-	EXPECT_LE(size + SMALL * page_size, of_stat(ROOT "old/memory.stat", "rss"));
+	EXPECT_LE(size + SMALL * page_size, number_in(ROOT "old/memory.stat", "rss"));
 
 	snprintf(pid_text, sizeof(pid_text), "%d", pid);
 	EXPECT_EQ(0, write_file(ROOT "new/cgroup.procs", pid_text));
-	TH_LOG("%ld kB stayed, %ld kB moved", of_stat(ROOT "old/memory.stat", "rss") >> 10,
-	       of_stat(ROOT "new/memory.stat", "rss") >> 10);
-	EXPECT_LE(size, of_stat(ROOT "old/memory.stat", "rss"));
+	TH_LOG("%ld kB stayed, %ld kB moved", number_in(ROOT "old/memory.stat", "rss") >> 10,
+	       number_in(ROOT "new/memory.stat", "rss") >> 10);
+	EXPECT_LE(size, number_in(ROOT "old/memory.stat", "rss"));
 	EXPECT_LE(size, value(ROOT "old/memory.usage_in_bytes"));
-	EXPECT_LE(SMALL * page_size, of_stat(ROOT "new/memory.stat", "rss"));
-	EXPECT_GT(size, of_stat(ROOT "new/memory.stat", "rss"));
-	EXPECT_EQ(0, of_stat(ROOT "old/memory.stat", "rss_huge"));
-	EXPECT_EQ(0, of_stat(ROOT "new/memory.stat", "rss_huge"));
+	EXPECT_LE(SMALL * page_size, number_in(ROOT "new/memory.stat", "rss"));
+	EXPECT_GT(size, number_in(ROOT "new/memory.stat", "rss"));
+	EXPECT_EQ(0, number_in(ROOT "old/memory.stat", "rss_huge"));
+	EXPECT_EQ(0, number_in(ROOT "new/memory.stat", "rss_huge"));
 
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
-	EXPECT_EQ(0, of_stat(ROOT "old/memory.stat", "rss"));
-	EXPECT_EQ(0, of_stat(ROOT "new/memory.stat", "rss"));
+	EXPECT_EQ(0, number_in(ROOT "old/memory.stat", "rss"));
+	EXPECT_EQ(0, number_in(ROOT "new/memory.stat", "rss"));
 	for (int try = 0; try < 50 && rmdir(ROOT "old"); try++)
 		usleep(100000);
 	for (int try = 0; try < 50 && rmdir(ROOT "new"); try++)

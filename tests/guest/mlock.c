@@ -5,7 +5,6 @@
  * and in whichever order; and nothing stays marked that is no longer locked.
  */
 #include <fcntl.h>
-#include <sys/uio.h>
 
 #include "lib/fixture.h"
 
@@ -91,23 +90,13 @@ static char *large_locked(struct __test_metadata *_metadata, struct locked *befo
 	return vma;
 }
 
-/* A reference of a pipe to the page at @page: its folio cannot be split. */
-struct pin {
-	int fd[2];
-};
-
-static void pin(struct __test_metadata *_metadata, struct pin *pin, char *page)
+/* Its folio cannot be split until the file is closed. */
+static int pin(struct __test_metadata *_metadata, char *page)
 {
-	struct iovec iov = { page, page_size };
+	int fd = hold(page);
 
-	ASSERT_EQ(0, pipe(pin->fd));
-	ASSERT_EQ(page_size, vmsplice(pin->fd[1], &iov, 1, 0));
-}
-
-static void unpin(struct pin *pin)
-{
-	close(pin->fd[0]);
-	close(pin->fd[1]);
+	ASSERT_LE(0, fd);
+	return fd;
 }
 
 static void split(char *vma, size_t pages)
@@ -473,9 +462,9 @@ TEST_F(laf, pinned)
 {
 	char *vma = large(_metadata);
 	struct locked before = locked_now();
-	struct pin pipe;
+	int pipe;
 
-	pin(_metadata, &pipe, page_at(vma, 3));
+	pipe = pin(_metadata, page_at(vma, 3));
 	lock(_metadata, vma, 0, 8);
 	EXPECT_ORDER(4, vma);
 	EXPECT_LOCKED(&before, 0);
@@ -493,7 +482,7 @@ TEST_F(laf, pinned)
 	munmap(page_at(vma, 14), 2 * page_size);
 	EXPECT_LOCKED(&before, PAGES - FOLIO);
 
-	unpin(&pipe);
+	close(pipe);
 	split(vma, PAGES);
 	EXPECT_LOCKED(&before, PAGES - 6);
 	EXPECT_EQ(0, flagged(vma, 4));
@@ -507,23 +496,23 @@ TEST_F(laf, pinned_unmap)
 {
 	struct locked before;
 	char *vma = large_locked(_metadata, &before);
-	struct pin pipe;
+	int pipe;
 
-	pin(_metadata, &pipe, page_at(vma, 3));
+	pipe = pin(_metadata, page_at(vma, 3));
 	munmap(page_at(vma, 8), 4 * page_size);
 	EXPECT_LOCKED(&before, PAGES - FOLIO);
 	EXPECT_EQ(0, flagged(vma, 8));
 	unlock(_metadata, vma, 0, 8);
 	unlock(_metadata, vma, 12, PAGES);
 	EXPECT_LOCKED(&before, 0);
-	unpin(&pipe);
+	close(pipe);
 }
 
 /* With memory short nothing of it goes, and marks that are missing come back. */
 TEST_F(laf, reclaim)
 {
 	struct locked before, now;
-	struct pin pipe;
+	int pipe;
 	pid_t pid;
 	char *vma;
 	int try;
@@ -539,7 +528,7 @@ TEST_F(laf, reclaim)
 		lock(_metadata, vma, 0, FOLIO + 8);
 		EXPECT_LOCKED(&before, FOLIO + 8);
 		/* the child takes the mark along; then it is whole here again */
-		pin(_metadata, &pipe, vma);
+		pipe = pin(_metadata, vma);
 		pid = child();
 		if (!pid) {
 			mprotect(vma, FOLIO * page_size, PROT_READ);
@@ -550,7 +539,7 @@ TEST_F(laf, reclaim)
 		}
 		EXPECT_TRUE(child_ok(pid));
 		EXPECT_LOCKED(&before, 8);
-		unpin(&pipe);
+		close(pipe);
 		for (try = 0; try < 50; try++) {
 			cgroup_set("memory.reclaim", "4M");
 			now = locked_now();

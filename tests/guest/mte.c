@@ -379,21 +379,6 @@ TEST_F(laf, swap_shared)
 	EXPECT_TRUE(child_ok(pid));
 }
 
-static long bind_to(char *vma, size_t pages, int node, unsigned int flags)
-{
-	unsigned long mask = 1UL << node;
-
-	return syscall(__NR_mbind, vma, pages * page_size, MPOL_BIND, &mask, 64, flags);
-}
-
-static int node_of(void *addr)
-{
-	int status = -1;
-
-	syscall(__NR_move_pages, 0, 1UL, &addr, NULL, &status, 0);
-	return status;
-}
-
 /* The whole folio moves by its head, and so do pages without tags. */
 static void migrate(struct __test_metadata *_metadata, struct part *part)
 {

@@ -14,38 +14,21 @@
 #define BALANCING "/sys/kernel/debug/sched/numa_balancing/"
 #define SECONDS 40	/* for what takes less than one on an idle host */
 
-static size_t pages_on(int node, char *vma)
-{
-	void *pages[256];
-	int status[256];
-	size_t i, j, nr = 0;
-
-	for (i = 0; i < PAGES; i += 256) {
-		for (j = 0; j < 256; j++)
-			pages[j] = page_at(vma, i + j);
-		syscall(__NR_move_pages, 0, 256UL, pages, NULL, status, 0);
-		for (j = 0; j < 256; j++)
-			nr += status[j] == node;
-	}
-	return nr;
-}
-
 static char *filled_on(struct __test_metadata *_metadata, int node, int order)
 {
-	unsigned long mask = 1UL << node;
 	char *vma = map_new(PAGES);
 	size_t i;
 
-	ASSERT_EQ(0, access("/sys/devices/system/node/node1", F_OK)) {
+	ASSERT_TRUE(two_nodes()) {
 		TH_LOG("this test wants a guest with NUMA=2");
 	}
 	pin_cpu(0);
 	enable_orders(ORDER(order));
-	ASSERT_EQ(0, syscall(__NR_mbind, vma, PAGES * page_size, MPOL_BIND, &mask, 64, 0));
+	ASSERT_EQ(0, bind_to(vma, PAGES, node, 0));
 	fill(vma, PAGES, order);
 	for (i = 0; i < PAGES; i += ORDER(order))
 		ASSERT_ORDER(order, page_at(vma, i));
-	ASSERT_EQ(PAGES, pages_on(node, vma));
+	ASSERT_EQ(PAGES, on_node(vma, PAGES, node));
 	return vma;
 }
 
@@ -57,14 +40,6 @@ static void balance(struct __test_metadata *_metadata, char *vma)
 	setting(BALANCING "scan_period_min_ms", "10");
 	setting(BALANCING "scan_period_max_ms", "50");
 	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
-}
-
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 static void use(char *vma)
@@ -83,7 +58,7 @@ static size_t drawn_to_node0(char *vma, size_t pages)
 
 	do {
 		use(vma);
-		nr = pages_on(0, vma);
+		nr = on_node(vma, PAGES, 0);
 	} while (nr < pages && seconds() < end);
 	return nr;
 }
@@ -150,7 +125,7 @@ TEST_F(laf, balanced_shared)
 	/* a hint for each folio, and more */
 	EXPECT_TRUE(used_until(vma, "numa_hint_faults",
 			       vmstat("numa_hint_faults") + 4 * PAGES / 16));
-	EXPECT_EQ(PAGES, pages_on(1, vma));
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 1));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 
 	kill(pid, SIGCONT);
@@ -182,7 +157,7 @@ TEST_F(laf, balanced_forked)
 	waitpid(pid, NULL, WUNTRACED);
 	for (i = 0; i < PAGES; i += 16)
 		(void)*(volatile char *)page_at(vma, i + 3);
-	EXPECT_EQ(PAGES, pages_on(1, vma));
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 1));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 	fill(vma, PAGES, 5);
 	kill(pid, SIGCONT);
@@ -199,7 +174,7 @@ TEST_F(laf, balanced_held)
 	ASSERT_LE(0, fd);
 	balance(_metadata, vma);
 	EXPECT_EQ(PAGES - 16, drawn_to_node0(vma, PAGES - 16));
-	EXPECT_EQ(16, pages_on(1, vma));
+	EXPECT_EQ(16, on_node(vma, PAGES, 1));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 	close(fd);
@@ -241,7 +216,7 @@ TEST_F(laf, one_hint_a_folio)
 	EXPECT_LT(4 * faults, updates);
 	close(fd[1]);
 	pthread_join(thread, NULL);
-	EXPECT_EQ(PAGES, pages_on(0, vma));
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 0));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 }

@@ -284,7 +284,7 @@ static void copy_in(struct thread *t, struct area *a, size_t page)
 	check(t, a, page);
 }
 
-static void bind_to(struct area *a, size_t from, size_t nr, int node)
+static void prefer_node(struct area *a, size_t from, size_t nr, int node)
 {
 	unsigned long mask = 1UL << node;
 
@@ -308,7 +308,7 @@ static void keep_contents(struct thread *t, struct area *a, size_t from, size_t 
 	else if (kind == ARRAY_SIZE(advice) + 1)
 		munlock(start, nr * page_size);
 	else
-		bind_to(a, from, nr, next(t, 2));
+		prefer_node(a, from, nr, next(t, 2));
 }
 
 static void one_operation(struct thread *t)

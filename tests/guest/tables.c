@@ -73,14 +73,6 @@ static void actors_stop(struct actor *actors, size_t nr)
 		pthread_join(actors[i].thread, NULL);
 }
 
-static double seconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* When a loop that started now is over. */
 static double after(double short_time)
 {
@@ -105,11 +97,6 @@ static void read_all(const char *path)
 	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
 		;
 	close(fd);
-}
-
-static bool two_nodes(void)
-{
-	return !access("/sys/devices/system/node/node1", F_OK);
 }
 
 /* Small pages: so few that no huge page fits. */

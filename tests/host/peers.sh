@@ -6,20 +6,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd -P)
 scripts=$top/scripts
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tests=0 failed=0
-
-# is NAME FILE: FILE is what standard input says
-is()
-{
-	tests=$((tests + 1))
-	if diff - "$2" > "$work/diff"; then
-		echo "ok $tests - $1"
-	else
-		sed 's/^/# /' "$work/diff"
-		echo "not ok $tests - $1"
-		failed=1
-	fi
-}
+. "$(dirname "$0")/lib/is.sh"
 
 tap() { awk -f "$scripts/peers-tap.awk" > "$work/tap"; }
 

@@ -5,20 +5,7 @@ set -eu
 scripts=$(cd "$(dirname "$0")/../../scripts" && pwd -P)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-tests=0 failed=0
-
-# is NAME FILE: FILE is what standard input says
-is()
-{
-	tests=$((tests + 1))
-	if diff - "$2" > "$work/diff"; then
-		echo "ok $tests - $1"
-	else
-		sed 's/^/# /' "$work/diff"
-		echo "not ok $tests - $1"
-		failed=1
-	fi
-}
+. "$(dirname "$0")/lib/is.sh"
 
 cat > "$work/stock" << END
 # Subtest: orders

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,19 +42,12 @@ int cgroup_set(const char *file, const char *value)
 
 long cgroup_get(const char *file, const char *key)
 {
-	char path[128], text[4096], *line;
-	size_t len;
+	char path[128], text[32];
 
 	snprintf(path, sizeof(path), OURS "/%s", file);
-	if (read_file(path, text, sizeof(text)) < 0)
-		return -1;
-	if (!key)
-		return strtol(text, NULL, 10);
-	len = strlen(key);
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (!strncmp(line, key, len) && line[len] == ' ')
-			return strtol(line + len, NULL, 10);
-	return -1;
+	if (key)
+		return number_in(path, key);
+	return read_file(path, text, sizeof(text)) < 0 ? -1 : strtol(text, NULL, 10);
 }
 
 /* The smallest large folio; statistics may be a page behind for ever. */

@@ -38,7 +38,7 @@ void drain(void)
 }
 
 /* The number behind "name" or "name:" at the start of a line, -1 if absent. */
-static long number(const char *path, const char *name)
+long number_in(const char *path, const char *name)
 {
 	char line[256];
 	size_t len = strlen(name);
@@ -59,17 +59,17 @@ static long number(const char *path, const char *name)
 
 long vmstat(const char *name)
 {
-	return number("/proc/vmstat", name);
+	return number_in("/proc/vmstat", name);
 }
 
 long meminfo(const char *name)
 {
-	return number("/proc/meminfo", name);
+	return number_in("/proc/meminfo", name);
 }
 
 long rss_anon(void)
 {
-	return number("/proc/self/status", "RssAnon");
+	return number_in("/proc/self/status", "RssAnon");
 }
 
 /* The sum of @field over the VMAs that begin in the range. */

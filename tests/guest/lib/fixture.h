@@ -38,6 +38,20 @@ static bool __attribute__((unused)) longer;	/* -l: sizes for a soak */
 /* with a note: a format of its own, and what belongs to it */
 #define EXPECT_ORDER_NOTE(want, found, ...) __ORDER(EXPECT, want, found, __VA_ARGS__)
 
+/* New memory in folios of @order, which is the tag as well; 0: small pages. */
+static inline char *filled_order(struct __test_metadata *_metadata, size_t pages,
+				 int order)
+{
+	char *vma = map_new(pages);
+
+	enable_orders(order ? ORDER(order) : 0);
+	fill(vma, pages, order);
+	ASSERT_ORDER(order, vma);
+	ASSERT_ORDER(order, page_at(vma, pages - 1));
+	drain();
+	return vma;
+}
+
 /* What @pid leaves, however it ended, is put back. */
 static int clean_up_after(pid_t pid, int mark)
 {

@@ -81,6 +81,7 @@ struct counters {
 void drain(void);	/* per-CPU LRU batches and statistics */
 void counters_read(struct counters *c);
 bool counters_back(const struct counters *before, int tries);
+long number_in(const char *path, const char *name);	/* -1: not there */
 long vmstat(const char *name);
 long meminfo(const char *name);					/* kB */
 long smaps(const void *addr, size_t pages, const char *field);	/* kB */
@@ -91,6 +92,13 @@ long minor_faults(void);
 pid_t child(void);		/* fork; the child dies with its parent */
 bool child_ok(pid_t pid);	/* waits; true when it exited with 0 */
 void pin_cpu(int cpu);
+double seconds(void);		/* on a clock that only goes forward */
+
+/* node.c */
+bool two_nodes(void);		/* a guest with NUMA=2 */
+int bind_to(void *addr, size_t pages, int node, unsigned int flags);
+int node_of(void *addr);	/* of the page there, or -errno */
+size_t on_node(void *addr, size_t pages, int node);	/* how many of them */
 
 /* fail.c */
 int fail_from(int min_order, int percent);
