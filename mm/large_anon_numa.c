@@ -12,8 +12,8 @@
 #include <linux/rmap.h>
 
 /**
- * large_anon_mapped_once - is each page of a folio mapped by exactly one PTE?
- * @folio:	a large anonymous folio
+ * large_anon_mapped_once - is each page of a folio mapped exactly once?
+ * @folio:	a large anonymous folio, mapped by PTEs or by one PMD
  *
  * A folio of which a page is mapped twice has more than one owner, who may run
  * on different nodes. One of which a page is not mapped is to be split when
@@ -28,7 +28,7 @@ bool large_anon_mapped_once(struct folio *folio)
 	unsigned long i;
 
 	if (folio_entire_mapcount(folio))
-		return false;
+		return total_mapcount(&folio->page) == 1;
 
 	for (i = 0; i < folio_nr_pages(folio); i++)
 		if (atomic_read(&folio_page(folio, i)->_mapcount))

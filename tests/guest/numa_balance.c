@@ -42,11 +42,12 @@ static void balance(struct __test_metadata *_metadata, char *vma)
 	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
 }
 
+/* From the end, so that the first hint of a folio is for its last page. */
 static void use(char *vma)
 {
 	size_t i;
 
-	for (i = 0; i < PAGES; i++)
+	for (i = PAGES; i--; )
 		(void)*(volatile char *)page_at(vma, i);
 }
 
@@ -181,6 +182,28 @@ TEST_F(laf, balanced_held)
 	EXPECT_EQ(PAGES, drawn_to_node0(vma, PAGES));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/*
+ * A folio of which a page is mapped only waits to be split. It stays: moving
+ * takes the place of its old copy in that queue, and the new one gets none.
+ */
+TEST_F(laf, balanced_in_part)
+{
+	char *vma = filled_on(_metadata, 1, 4);
+	size_t i;
+
+	for (i = 0; i < PAGES; i += 16) {
+		fill(page_at(vma, i + 3), 1, 4);
+		madvise(page_at(vma, i), 3 * page_size, MADV_DONTNEED);
+		madvise(page_at(vma, i + 4), 12 * page_size, MADV_DONTNEED);
+	}
+	balance(_metadata, vma);
+	EXPECT_TRUE(used_until(vma, "numa_hint_faults",
+			       vmstat("numa_hint_faults") + 4 * PAGES / 16));
+	EXPECT_EQ(PAGES / 16, on_node(vma, PAGES, 1));
+	for (i = 0; i < PAGES; i += 16)
+		EXPECT_TRUE(holds(page_at(vma, i + 3), 1, 4));
 }
 
 static void *wait_for_end(void *arg)
