@@ -111,27 +111,27 @@ static unsigned int scan_window(const pte_t *table, struct pte_window *w,
 	return order;
 }
 
-/* The orders that policy and VMA allow for a fault below the PMD size. */
+/* Those of the policy's orders that a fault below the PMD size can have. */
 static unsigned long fault_orders(struct vm_area_struct *vma)
 {
-	unsigned long orders = anon_orders_enabled(vma->vm_flags);
-
-	orders &= ~BIT(HPAGE_PMD_ORDER);
-	if (!orders)
+	if (vma->vm_flags & VM_NOHUGEPAGE)
 		return 0;
 
+	return anon_orders_enabled(vma->vm_flags) & ~BIT(HPAGE_PMD_ORDER);
+}
+
+/* The rest of what a VMA has a say in: asked only if an order fits. */
+static bool vma_takes_folios(struct vm_area_struct *vma)
+{
 	/*
 	 * Filling neighbours would swallow their userfaults. The flags are
 	 * stable: registering takes mmap_lock for writing.
 	 */
 	if (userfaultfd_armed(vma))
-		return 0;
+		return false;
 
-	/* prctl, VM_NOHUGEPAGE, special VMAs, no hardware support. */
-	if (!hugepage_vma_check(vma, vma->vm_flags, false, true, false))
-		return 0;
-
-	return orders;
+	/* prctl, special VMAs, no hardware support. */
+	return hugepage_vma_check(vma, vma->vm_flags, false, true, false);
 }
 
 /*
@@ -145,16 +145,23 @@ static unsigned long fault_orders(struct vm_area_struct *vma)
 static void zero_folio(struct folio *folio, struct vm_area_struct *vma,
 		       unsigned long addr)
 {
-	long i, nr = folio_nr_pages(folio);
+	struct page *page = &folio->page;
+	struct page *end = page + folio_nr_pages(folio);
 
-	for (i = 0; i < nr; i++) {
-		if (i % 32 == 31)
+	if (vma->vm_flags & VM_MTE) {
+		for (; page < end; page++) {
+			tag_clear_highpage(page);
 			cond_resched();
-		if (vma->vm_flags & VM_MTE)
-			tag_clear_highpage(folio_page(folio, i));
-		else
-			clear_user_highpage(folio_page(folio, i),
-					    addr + i * PAGE_SIZE);
+		}
+		return;
+	}
+
+	while (page < end) {
+		struct page *stop = min(end, page + 32);
+
+		for (; page < stop; page++, addr += PAGE_SIZE)
+			clear_user_highpage(page, addr);
+		cond_resched();
 	}
 }
 
@@ -216,8 +223,9 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 	unsigned int order = folio_order(folio);
 	unsigned int nr = 1U << order;
 	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	unsigned int start = round_down(w->idx, nr), set;
 	vm_fault_t ret = 0;
-	pte_t entry, *first;
+	pte_t entry, *table, *first;
 
 	entry = mk_pte(&folio->page, vma->vm_page_prot);
 	entry = pte_sw_mkyoung(entry);
@@ -225,13 +233,19 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 		entry = pte_mkwrite(pte_mkdirty(entry));
 
 	vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl);
-	first = vmf->pte - ((vmf->address - addr) >> PAGE_SHIFT);
+	table = vmf->pte - w->idx;
+	first = table + start;
 
-	if (!pte_none(*vmf->pte)) {
-		update_mmu_tlb(vma, vmf->address, vmf->pte);
-		goto release;
-	}
-	if (!scan_window(vmf->pte - w->idx, w, BIT(order))) {
+	set = none_above(table, start, start + nr);
+	if (set < start + nr) {
+		if (set == w->idx) {
+			update_mmu_tlb(vma, vmf->address, vmf->pte);
+			goto release;
+		}
+		if (set < w->idx)
+			w->lo = none_below(table, w->idx, set + 1);
+		else
+			w->hi = set;
 		ret = VM_FAULT_FALLBACK;
 		goto release;
 	}
@@ -296,8 +310,10 @@ vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 	table = pte_offset_map(vmf->pmd, table_addr);
 	order = scan_window(table, &w, orders);
 	pte_unmap(table);
+	if (!order || !vma_takes_folios(vma))
+		return VM_FAULT_FALLBACK;
 
-	while (order) {
+	do {
 		struct folio *folio = alloc_large_anon_folio(vmf, order);
 
 		if (folio) {
@@ -308,7 +324,8 @@ vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 		}
 		orders &= BIT(order) - 1;
 		order = window_order(&w, orders);
-	}
+	} while (order);
+
 	return VM_FAULT_FALLBACK;
 }
 

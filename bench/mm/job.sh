@@ -7,5 +7,9 @@ thp=/sys/kernel/mm/transparent_hugepage
 size=hugepages-2048kB/
 [ -d "$thp/$size" ] || size=
 echo never > "$thp/${size}enabled"
+# for what is reclaimed
+echo 256M > /sys/block/zram0/disksize
+mkswap -q /dev/zram0
+swapon /dev/zram0
 ./mm
 echo "{\"pmd_size_off\":\"${size}enabled=never\"}"

@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,11 @@
 #define CYCLE_RANGE	(50 * GB)
 #define SHARERS		32
 #define ONE_PAGE_LOOPS	1000
+#define THREADS		64
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 /* Fixed and aligned: where ASLR puts an area decides how many tables it needs. */
 #define ADDRESS		((char *)(1UL << 40))
@@ -39,6 +45,7 @@
 enum row {
 	FIRST_WRITE, FORK_EXIT, REWRITE, COPY, MPROTECT, FREE, MUNMAP,
 	SPARSE_WRITE, SPARSE_RSS, TABLES_LEFT, TABLE_CYCLE, ONE_PAGE, SHARED_TABLES,
+	RECLAIM, COLLAPSE, THREAD_STACKS,
 };
 
 static struct {
@@ -58,6 +65,9 @@ static struct {
 	[TABLE_CYCLE]	= { "table_cycle" },
 	[ONE_PAGE]	= { "one_page_cycle" },
 	[SHARED_TABLES]	= { "shared_tables_kb" },
+	[RECLAIM]	= { "reclaim" },
+	[COLLAPSE]	= { "collapse" },
+	[THREAD_STACKS]	= { "thread_stacks_kb" },
 };
 
 static int counter;
@@ -276,6 +286,73 @@ static void shared_tables(void)
 	munmap(area, AREA);
 }
 
+/*
+ * In a cgroup, where reclaim can be asked for: it looks which pages were used,
+ * and swaps the others to a compressed RAM disk.
+ */
+static void reclaim(void)
+{
+	const char *dir = cgroup_create();
+	char path[128], *area;
+	uint64_t swapped;
+
+	cgroup_enter(dir);
+	area = map_touched();
+	snprintf(path, sizeof(path), "%s/memory.reclaim", dir);
+	swapped = read_number("/proc/vmstat", "pswpout");
+	begin();
+	write_file(path, "32M");	/* fails if it was less */
+	swapped = read_number("/proc/vmstat", "pswpout") - swapped;
+	check(!swapped, "nothing was swapped out");
+	result(RECLAIM, (double)end() / swapped);
+	munmap(area, AREA);
+	cgroup_remove(dir);
+}
+
+static void collapse(void)
+{
+	char *area = map_touched();
+
+	begin();
+	check(madvise(area, AREA, MADV_COLLAPSE), "MADV_COLLAPSE");
+	result(COLLAPSE, (double)end() / PAGES);
+	munmap(area, AREA);
+}
+
+static void *wait_at(void *barrier)
+{
+	pthread_barrier_wait(barrier);
+	pthread_barrier_wait(barrier);
+	return NULL;
+}
+
+/* In a child, since the C library keeps stacks for the next thread. */
+static void thread_stacks(void)
+{
+	pthread_t threads[THREADS];
+	pthread_barrier_t barrier;
+	uint64_t before;
+	double *kb = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid;
+
+	check(kb == MAP_FAILED, "mmap");
+	pid = fork_checked();
+	if (!pid) {
+		pthread_barrier_init(&barrier, NULL, THREADS + 1);
+		before = rss_kb();
+		for (int i = 0; i < THREADS; i++)
+			check(pthread_create(&threads[i], NULL, wait_at, &barrier),
+			      "pthread_create");
+		pthread_barrier_wait(&barrier);
+		*kb = (double)(rss_kb() - before) / THREADS;
+		_exit(0);
+	}
+	reap(pid);
+	result(THREAD_STACKS, *kb);
+	munmap(kb, PAGE);
+}
+
 static const struct {
 	void (*run)(void);
 	int repeats;
@@ -289,6 +366,9 @@ static const struct {
 	{ one_page,		10 },
 	{ table_cycles,		1 },
 	{ shared_tables,	1 },
+	{ thread_stacks,	1 },
+	{ collapse,		4 },
+	{ reclaim,		4 },
 };
 
 static void measure_overhead(void)

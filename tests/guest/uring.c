@@ -89,3 +89,42 @@ TEST_F(stock, charge_pmd_size)
 		SKIP(return, "no huge page");
 	charged(_metadata, two, 2, PAGES);
 }
+
+/*
+ * fork() may not share what is pinned: the device would go on with pages that a
+ * write then leaves to the child. It knows that of the folio as a whole only.
+ */
+TEST_F(laf, forked)
+{
+	char *vma = filled_order(_metadata, PAGES, 4);
+	struct iovec one = { page_at(vma, 37), page_size };
+	uint64_t pfns[PAGES];
+	size_t i, copied = 0;
+	int fd = ring();
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, buffers(fd, &one, 1));
+	for (i = 0; i < PAGES; i++)
+		pfns[i] = pfn_of(page_at(vma, i));
+	pid = child();
+	if (!pid) {
+		for (i = 0; i < PAGES; i++)
+			copied += pfn_of(page_at(vma, i)) != pfns[i];
+		TH_LOG("%zu pages copied", copied);
+		EXPECT_EQ(16, copied);
+		EXPECT_TRUE(holds(vma, PAGES, 4));
+		raise(SIGSTOP);
+		EXPECT_TRUE(holds(vma, PAGES, 4));
+		_exit(!_metadata->passed);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	fill(page_at(vma, 32), 16, 5);
+	EXPECT_EQ(pfns[37], pfn_of(page_at(vma, 37)));
+	EXPECT_ORDER(4, page_at(vma, 32));
+	kill(pid, SIGCONT);
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_EQ(0, no_buffers(fd));
+	close(fd);
+	EXPECT_TRUE(holds(page_at(vma, 32), 16, 5));
+}

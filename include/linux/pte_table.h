@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_PTE_TABLE_H
+#define _LINUX_PTE_TABLE_H
+
+/*
+ * User PTE tables: how a walker gets from a pmd entry to the PTEs behind it.
+ *
+ * With FREE_USER_PTE an empty table may go away while mmap_lock is held for
+ * reading, or not at all (rmap). So mapping one can fail, *pmd is read once for
+ * the lock and for the entries, and read again when the lock is held. Until then
+ * RCU keeps the table and its lock; then the lock does, since whoever takes a
+ * table away holds it, too.
+ *
+ * Without FREE_USER_PTE a table that was seen once stays while mmap_lock is
+ * held, and none of this costs anything.
+ */
+
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+void pte_table_missing(pmd_t *pmd);
+
+/**
+ * pmd_is_table - is this the entry of a page table?
+ * @pmdval: a pmd that was read once
+ *
+ * Return: false if it is none, maps or migrates a huge page, or is bad.
+ */
+static inline bool pmd_is_table(pmd_t pmdval)
+{
+	return pmd_present(pmdval) && !pmd_trans_huge(pmdval) &&
+	       !pmd_devmap(pmdval) && !pmd_bad(pmdval);
+}
+
+#ifdef CONFIG_FREE_USER_PTE
+
+static inline void pte_table_read_lock(void)
+{
+	rcu_read_lock();
+}
+
+static inline void pte_table_read_unlock(void)
+{
+	rcu_read_unlock();
+}
+
+/**
+ * pte_map_recheck - is the table still the one that was mapped?
+ * @pmd: the entry
+ * @pmdval: what pte_try_map_nolock() has read there
+ *
+ * Context: The lock that pte_try_map_nolock() returned is held.
+ * Return: true if the table is there, and stays as long as the lock is held.
+ */
+static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
+{
+	return pmd_val(READ_ONCE(*pmd)) == pmd_val(pmdval);
+}
+
+#else /* CONFIG_FREE_USER_PTE */
+
+static inline void pte_table_read_lock(void) { }
+static inline void pte_table_read_unlock(void) { }
+
+static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
+{
+	return true;
+}
+
+#endif /* CONFIG_FREE_USER_PTE */
+
+/**
+ * pte_try_map_nolock - map a PTE without its lock, and say which lock that is
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @pmdval: set to what was read at @pmd
+ * @ptl: set to the lock of the table
+ *
+ * For those who look at the PTE first, or only try the lock. Once it is held
+ * they ask pte_map_recheck(), and end with pte_try_unmap().
+ *
+ * Context: mmap_lock or an rmap lock held. Must not sleep until pte_try_unmap():
+ *	an RCU read-side section. What is read before the lock is held may be old.
+ * Return: The PTE, or NULL (nothing to end) if @pmd is not a page table.
+ */
+static inline pte_t *pte_try_map_nolock(struct mm_struct *mm, pmd_t *pmd,
+					unsigned long addr, pmd_t *pmdval,
+					spinlock_t **ptl)
+{
+	pte_table_read_lock();
+	*pmdval = pmd_read_atomic(pmd);
+	if (unlikely(!pmd_is_table(*pmdval))) {
+		pte_table_read_unlock();
+		pte_table_missing(pmd);
+		return NULL;
+	}
+	*ptl = pte_lockptr(mm, pmdval);
+	return pte_offset_map(pmdval, addr);
+}
+
+/**
+ * pte_try_map - map a PTE to look at it without its lock
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ *
+ * Context: as for pte_try_map_nolock().
+ * Return: The PTE, or NULL (nothing to end) if @pmd is not a page table.
+ */
+static inline pte_t *pte_try_map(pmd_t *pmd, unsigned long addr)
+{
+	pmd_t pmdval;
+
+	pte_table_read_lock();
+	pmdval = pmd_read_atomic(pmd);
+	if (unlikely(!pmd_is_table(pmdval))) {
+		pte_table_read_unlock();
+		pte_table_missing(pmd);
+		return NULL;
+	}
+	return pte_offset_map(&pmdval, addr);
+}
+
+/**
+ * pte_try_unmap - the end of pte_try_map() and pte_try_map_nolock()
+ * @pte: what they returned, or a PTE beside it in the table
+ */
+static inline void pte_try_unmap(pte_t *pte)
+{
+	pte_unmap(pte);
+	pte_table_read_unlock();
+}
+
+/**
+ * pte_try_map_lock - map a PTE and take its lock
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @ptlp: set to the lock, which is held
+ *
+ * Context: mmap_lock or an rmap lock held, no PTL held.
+ * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
+ *	nothing is mapped there, or a huge page.
+ */
+static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
+{
+	spinlock_t *ptl;
+	pmd_t pmdval;
+	pte_t *pte;
+
+	for (;;) {
+		pte = pte_try_map_nolock(mm, pmd, addr, &pmdval, &ptl);
+		if (!pte)
+			return NULL;
+		spin_lock(ptl);
+		if (likely(pte_map_recheck(pmd, pmdval)))
+			break;
+		spin_unlock(ptl);
+		pte_try_unmap(pte);
+	}
+	pte_table_read_unlock();
+	*ptlp = ptl;
+	return pte;
+}
+
+/**
+ * pte_try_relock - pte_try_map_lock() in a table that was seen before
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @ptlp: set to the lock, which is held
+ *
+ * For those who have seen that @pmd is a page table, and have held mmap_lock
+ * ever since: only FREE_USER_PTE could have taken it away, and it is not looked
+ * at again without.
+ *
+ * Context: mmap_lock held, no PTL held.
+ * Return: as of pte_try_map_lock().
+ */
+static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
+				    unsigned long addr, spinlock_t **ptlp)
+{
+	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
+		return pte_try_map_lock(mm, pmd, addr, ptlp);
+
+	return pte_offset_map_lock(mm, pmd, addr, ptlp);
+}
+
+#endif /* _LINUX_PTE_TABLE_H */
