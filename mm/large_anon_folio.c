@@ -5,8 +5,8 @@
  * do_anonymous_page() asks do_large_anon_page() first. It picks the order,
  * allocates and charges the folio, and maps it with one PTE per page:
  *
- *	pick an order	lockless; under mmap_lock the VMA is stable and no
- *			page table goes away, but PTEs may be filled by others
+ *	pick an order	lockless; under mmap_lock the VMA is stable, but PTEs
+ *			may be filled by others, and an empty table go away
  *	allocate	never blocks for the sake of size
  *	recheck		under the PTL: all PTEs still none?
  *	map		references, RSS, rmap, LRU, PTEs; all under the PTL
@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/oom.h>
+#include <linux/pte_table.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
@@ -232,7 +233,11 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 	if (vma->vm_flags & VM_WRITE)
 		entry = pte_mkwrite(pte_mkdirty(entry));
 
-	vmf->pte = pte_offset_map_lock(mm, vmf->pmd, vmf->address, &vmf->ptl);
+	vmf->pte = pte_try_relock(mm, vmf->pmd, vmf->address, &vmf->ptl);
+	if (unlikely(!vmf->pte)) {
+		folio_put(folio);
+		return 0;
+	}
 	table = vmf->pte - w->idx;
 	first = table + start;
 
@@ -307,9 +312,11 @@ vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 	if (vma->vm_end - table_addr < PMD_SIZE)
 		w.hi = pte_index(vma->vm_end);
 
-	table = pte_offset_map(vmf->pmd, table_addr);
+	table = pte_try_map(vmf->pmd, table_addr);
+	if (unlikely(!table))
+		return VM_FAULT_FALLBACK;
 	order = scan_window(table, &w, orders);
-	pte_unmap(table);
+	pte_try_unmap(table);
 	if (!order || !vma_takes_folios(vma))
 		return VM_FAULT_FALLBACK;
 
