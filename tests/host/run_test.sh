@@ -99,6 +99,9 @@ files="$tmp/my files/sub dir"
 mkdir -p "$files"
 printf '#!/bin/sh\necho "$(pwd) $(id -u) $(date +%%Y) [$1]"\n' > "$files/a script"
 chmod +x "$files/a script"
+# the first one says what it installs and builds
+guest CMD=:
+
 guest FILES="$tmp/my files" CMD='"./sub dir/a script" "x  y"; seq 1 2000000; seq 1 100000 >&2
 	echo last > /dev/stderr; sleep 1000 & exit 7'
 check "the status is the command's" is "$status" 7
