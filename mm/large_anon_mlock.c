@@ -26,6 +26,7 @@
 #include <linux/large_anon_folio.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/pte_table.h>
 #include <linux/rmap.h>
 
 #include "internal.h"
@@ -111,10 +112,10 @@ void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 		return;
 
 	pmd = mm_find_pmd(vma->vm_mm, addr);
-	if (!pmd || pmd_trans_unstable(pmd))
+	pte = pmd ? pte_try_map_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
+	if (!pte)
 		return;
 
-	pte = pte_offset_map_lock(vma->vm_mm, pmd, addr, &ptl);
 	page = pte_present(*pte) ? vm_normal_page(vma, addr, *pte) : NULL;
 	if (page && page_is_large_anon(page) && PageTail(page) &&
 	    PageMlocked(page)) {

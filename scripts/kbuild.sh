@@ -35,7 +35,7 @@ kconfig()
 	own=
 	case $3 in
 	off) edit='s/^\(CONFIG_LARGE_ANON_FOLIO\)=y/# \1 is not set/' ;;
-	stock* | 6.12) edit=/LARGE_ANON_FOLIO/d ;;
+	stock* | 6.12) edit='/LARGE_ANON_FOLIO\|FREE_USER_PTE/d' ;;
 	64k) edit='/LARGE_ANON_FOLIO\|THP_SWAP/d; s/ARM64_4K_PAGES/ARM64_64K_PAGES/' ;;
 	esac
 	case $3 in

@@ -18,6 +18,8 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
+#ifdef CONFIG_MMU
+
 void pte_table_missing(pmd_t *pmd);
 
 /**
@@ -131,19 +133,9 @@ static inline void pte_try_unmap(pte_t *pte)
 	pte_table_read_unlock();
 }
 
-/**
- * pte_try_map_lock - map a PTE and take its lock
- * @mm: the address space
- * @pmd: the entry for @addr
- * @addr: user virtual address
- * @ptlp: set to the lock, which is held
- *
- * Context: mmap_lock or an rmap lock held, no PTL held.
- * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
- *	nothing is mapped there, or a huge page.
- */
-static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-				      unsigned long addr, spinlock_t **ptlp)
+/* Balanced for sparse: what is returned says whether the lock is held. */
+static inline pte_t *__pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+					unsigned long addr, spinlock_t **ptlp)
 {
 	spinlock_t *ptl;
 	pmd_t pmdval;
@@ -161,6 +153,41 @@ static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
 	}
 	pte_table_read_unlock();
 	*ptlp = ptl;
+	__release(ptl);
+	return pte;
+}
+
+/**
+ * pte_try_map_lock - map a PTE and take its lock
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @ptlp: set to the lock, which is held
+ *
+ * Context: mmap_lock or an rmap lock held, no PTL held.
+ * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
+ *	nothing is mapped there, or a huge page.
+ */
+static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
+{
+	pte_t *pte;
+
+	(void)__cond_lock(*ptlp, (pte = __pte_try_map_lock(mm, pmd, addr,
+							   ptlp)));
+	return pte;
+}
+
+static inline pte_t *__pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
+{
+	pte_t *pte;
+
+	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
+		return __pte_try_map_lock(mm, pmd, addr, ptlp);
+
+	pte = pte_offset_map_lock(mm, pmd, addr, ptlp);
+	__release(*ptlp);
 	return pte;
 }
 
@@ -181,10 +208,11 @@ static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
 static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 				    unsigned long addr, spinlock_t **ptlp)
 {
-	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
-		return pte_try_map_lock(mm, pmd, addr, ptlp);
+	pte_t *pte;
 
-	return pte_offset_map_lock(mm, pmd, addr, ptlp);
+	(void)__cond_lock(*ptlp, (pte = __pte_try_relock(mm, pmd, addr, ptlp)));
+	return pte;
 }
 
+#endif /* CONFIG_MMU */
 #endif /* _LINUX_PTE_TABLE_H */
