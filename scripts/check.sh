@@ -9,7 +9,7 @@ need git perl shellcheck
 "$top/scripts/tree.sh"
 cd "$top"
 output=$(mktemp)
-trap 'rm -f "$output" "$output.places"' EXIT
+trap 'rm -f "$output" "$output.places" "$output.found"' EXIT
 trap 'exit 130' INT TERM
 
 # ours PATHSPEC...: files of this project, committed or not yet
@@ -80,6 +80,15 @@ places()
 	! ours | xargs -d '\n' grep -nFsI -f "$output.places"
 }
 
+# Everybody else maps the PTE table of a user by what may fail.
+raw_walkers()
+{
+	tgit grep -nE '\<(pte_offset_map|pte_offset_map_lock|pte_lockptr|pte_alloc_map)\(' \
+		-- block drivers fs ipc kernel lib mm net security virt arch/arm64 arch/x86 |
+		awk -F : '$1 ~ /c$/ && $3 !~ /^[ \t]*\/?\*/ { n[$1]++ } END { for (file in n) print file, n[file] }' | sort > "$output.found"
+	sed '/^#/d; s/\t.*//' scripts/raw-walkers | diff - "$output.found"
+}
+
 warnings() { ARCH=$1 KERNEL=$2 scripts/warnings.sh; }
 
 number=0
@@ -100,6 +109,7 @@ patch_style checkpatch finds nothing in the patches
 source_style checkpatch finds nothing in the kernel source files
 program_style checkpatch finds nothing in the programs
 kernel_doc kernel-doc finds nothing
+raw_walkers PTE tables are mapped by what may fail
 shell shellcheck finds nothing
 places no file names this machine
 warnings:arm64:debug no W=1 or sparse line that stock lacks: arm64 debug
