@@ -20,30 +20,29 @@ void pte_table_missing(pmd_t *pmd)
 	pmd_none_or_trans_huge_or_clear_bad(pmd);
 }
 
-#ifdef CONFIG_FREE_USER_PTE
+#if defined(CONFIG_FREE_USER_PTE) && !defined(__CHECKER__)
 /**
- * __pte_alloc_map_lock - map a PTE and take its lock, with a new table if need be
+ * pte_alloc_map_lock - map a PTE and take its lock, with a new table if need be
  * @mm: the address space
  * @pmd: the entry for @addr
  * @addr: user virtual address
  * @ptlp: set to the lock, which is held
  *
- * Behind pte_alloc_map_lock(). A table that is empty may go away again before it
- * is locked.
+ * A table that is empty may go away again before it is locked.
  *
  * Context: mmap_lock held, no PTL held. May sleep.
  * Return: The PTE, until pte_unmap_unlock(); or NULL if there is no memory for a
  *	table, or @pmd is a huge page.
  */
-pte_t *__pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd,
-			    unsigned long addr, spinlock_t **ptlp)
+pte_t *pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			  spinlock_t **ptlp)
 {
 	pte_t *pte;
 
 	do {
 		if (pte_alloc(mm, pmd))
 			return NULL;
-		pte = __pte_try_map_lock(mm, pmd, addr, ptlp);
+		pte = pte_try_map_lock(mm, pmd, addr, ptlp);
 	} while (!pte && pmd_none(READ_ONCE(*pmd)));
 
 	return pte;

@@ -34,7 +34,8 @@ static inline bool pmd_is_table(pmd_t pmdval)
 	       !pmd_devmap(pmdval) && !pmd_bad(pmdval);
 }
 
-#ifdef CONFIG_FREE_USER_PTE
+/* Sparse does not see the RCU sections: they end in other functions. */
+#if defined(CONFIG_FREE_USER_PTE) && !defined(__CHECKER__)
 
 static inline void pte_table_read_lock(void)
 {
@@ -56,7 +57,10 @@ static inline void pte_table_read_unlock(void)
  */
 static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 {
-	return pmd_val(READ_ONCE(*pmd)) == pmd_val(pmdval);
+	/* not by value: the CPU may have set the accessed bit since (x86) */
+	pmd_t now = READ_ONCE(*pmd);
+
+	return pmd_is_table(now) && pmd_pfn(now) == pmd_pfn(pmdval);
 }
 
 #else /* CONFIG_FREE_USER_PTE */
@@ -133,9 +137,19 @@ static inline void pte_try_unmap(pte_t *pte)
 	pte_table_read_unlock();
 }
 
-/* Balanced for sparse: what is returned says whether the lock is held. */
-static inline pte_t *__pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-					unsigned long addr, spinlock_t **ptlp)
+/**
+ * pte_try_map_lock - map a PTE and take its lock
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @ptlp: set to the lock, which is held
+ *
+ * Context: mmap_lock or an rmap lock held, no PTL held.
+ * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
+ *	nothing is mapped there, or a huge page.
+ */
+static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
 {
 	spinlock_t *ptl;
 	pmd_t pmdval;
@@ -153,41 +167,6 @@ static inline pte_t *__pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
 	}
 	pte_table_read_unlock();
 	*ptlp = ptl;
-	__release(ptl);
-	return pte;
-}
-
-/**
- * pte_try_map_lock - map a PTE and take its lock
- * @mm: the address space
- * @pmd: the entry for @addr
- * @addr: user virtual address
- * @ptlp: set to the lock, which is held
- *
- * Context: mmap_lock or an rmap lock held, no PTL held.
- * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
- *	nothing is mapped there, or a huge page.
- */
-static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-				      unsigned long addr, spinlock_t **ptlp)
-{
-	pte_t *pte;
-
-	(void)__cond_lock(*ptlp, (pte = __pte_try_map_lock(mm, pmd, addr,
-							   ptlp)));
-	return pte;
-}
-
-static inline pte_t *__pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
-				      unsigned long addr, spinlock_t **ptlp)
-{
-	pte_t *pte;
-
-	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
-		return __pte_try_map_lock(mm, pmd, addr, ptlp);
-
-	pte = pte_offset_map_lock(mm, pmd, addr, ptlp);
-	__release(*ptlp);
 	return pte;
 }
 
@@ -208,11 +187,34 @@ static inline pte_t *__pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 				    unsigned long addr, spinlock_t **ptlp)
 {
-	pte_t *pte;
+	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
+		return pte_try_map_lock(mm, pmd, addr, ptlp);
 
-	(void)__cond_lock(*ptlp, (pte = __pte_try_relock(mm, pmd, addr, ptlp)));
-	return pte;
+	return pte_offset_map_lock(mm, pmd, addr, ptlp);
 }
+
+#ifdef __CHECKER__
+/*
+ * Sparse cannot follow a lock that is held if a pointer is not NULL. It is shown
+ * functions that always find a table.
+ */
+#define pte_never_null(pte)						\
+({									\
+	pte_t *__never_null = (pte);					\
+									\
+	if (!__never_null)						\
+		__builtin_unreachable();				\
+	__never_null;							\
+})
+#define pte_try_map_lock(mm, pmd, addr, ptlp)				\
+	pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp))
+#define pte_try_relock(mm, pmd, addr, ptlp)				\
+	pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp))
+#undef pte_alloc_map_lock
+#define pte_alloc_map_lock(mm, pmd, addr, ptlp)				\
+	(pte_alloc(mm, pmd) ? NULL :					\
+	 pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp)))
+#endif
 
 #endif /* CONFIG_MMU */
 #endif /* _LINUX_PTE_TABLE_H */
