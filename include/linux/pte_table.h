@@ -151,7 +151,7 @@ static inline void pte_try_unmap(pte_t *pte)
 static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
 				      unsigned long addr, spinlock_t **ptlp)
 {
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the table in pmdval */
 	pmd_t pmdval;
 	pte_t *pte;
 
@@ -210,10 +210,6 @@ static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 	pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp))
 #define pte_try_relock(mm, pmd, addr, ptlp)				\
 	pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp))
-#undef pte_alloc_map_lock
-#define pte_alloc_map_lock(mm, pmd, addr, ptlp)				\
-	(pte_alloc(mm, pmd) ? NULL :					\
-	 pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp)))
 #endif
 
 #endif /* CONFIG_MMU */
