@@ -60,7 +60,8 @@ static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 	/* not by value: the CPU may have set the accessed bit since (x86) */
 	pmd_t now = READ_ONCE(*pmd);
 
-	return pmd_is_table(now) && pmd_pfn(now) == pmd_pfn(pmdval);
+	return pmd_is_table(now) &&
+	       pmd_page_vaddr(now) == pmd_page_vaddr(pmdval);
 }
 
 #else /* CONFIG_FREE_USER_PTE */
