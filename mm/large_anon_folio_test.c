@@ -98,7 +98,7 @@ static void scan_window_pairs_of_16(struct kunit *test)
 	check_table(test, 16, 0, BIT(4) | BIT(3) | BIT(2));
 }
 
-/* The window is what the recheck under the PTL leaves for the next round. */
+/* The window is what is left for a smaller order. */
 static void scan_window_narrows(struct kunit *test)
 {
 	struct pte_window w = { .idx = 5, .lo = 0, .hi = 16 };

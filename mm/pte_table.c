@@ -48,3 +48,7 @@ pte_t *pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 	return pte;
 }
 #endif
+
+#ifdef CONFIG_FREE_USER_PTE_KUNIT_TEST
+#include "pte_table_test.c"
+#endif
