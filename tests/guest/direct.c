@@ -56,7 +56,7 @@ TEST_F(laf, disk)
 			piece = left < piece ? left : piece;
 			ASSERT_EQ(piece, pread(fd, to + at, piece, at));
 		}
-		EXPECT_ORDER(order, page_at(to, 2 * ORDER(order)));
+		EXPECT_ORDER(order, page_at(to, PAGES - ORDER(order)));
 		madvise(to, PAGES * page_size, MADV_PAGEOUT);
 		EXPECT_TRUE(holds(to, PAGES, order));
 		EXPECT_TRUE(holds(from, PAGES, order));
