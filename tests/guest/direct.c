@@ -26,6 +26,22 @@ static int disk(struct __test_metadata *_metadata)
 	return fd;
 }
 
+/* All of the memory, written to the disk or read from it. */
+static bool in_pieces(bool out, int fd, char *memory, size_t piece)
+{
+	size_t at, size = PAGES * page_size;
+
+	for (at = 0; at < size; at += piece) {
+		size_t nr = size - at < piece ? size - at : piece;
+		ssize_t done = out ? pwrite(fd, memory + at, nr, at) :
+				     pread(fd, memory + at, nr, at);
+
+		if (done != (ssize_t)nr)
+			return false;
+	}
+	return true;
+}
+
 /*
  * Out of one set of folios and into another, in pieces that begin and end inside
  * of folios. A device that has written to memory marks what it wrote as dirty: it
@@ -38,24 +54,12 @@ TEST_F(laf, disk)
 	for (order = MIN_ORDER; order < pmd_order; order++) {
 		char *from = filled_order(_metadata, PAGES, order);
 		char *to = filled_order(_metadata, PAGES, order);
-		size_t piece = 3 * page_size, at;
 		int fd = disk(_metadata);
 
 		memset(to, 0, PAGES * page_size);
-		for (at = 0; at < PAGES * page_size; at += piece) {
-			size_t left = PAGES * page_size - at;
-
-			piece = left < piece ? left : piece;
-			ASSERT_EQ(piece, pwrite(fd, from + at, piece, at));
-		}
+		ASSERT_TRUE(in_pieces(true, fd, from, 3 * page_size));
 		ASSERT_EQ(0, madvise(to, PAGES * page_size, MADV_FREE));
-		piece = 5 * page_size;
-		for (at = 0; at < PAGES * page_size; at += piece) {
-			size_t left = PAGES * page_size - at;
-
-			piece = left < piece ? left : piece;
-			ASSERT_EQ(piece, pread(fd, to + at, piece, at));
-		}
+		ASSERT_TRUE(in_pieces(false, fd, to, 5 * page_size));
 		EXPECT_ORDER(order, page_at(to, PAGES - ORDER(order)));
 		madvise(to, PAGES * page_size, MADV_PAGEOUT);
 		EXPECT_TRUE(holds(to, PAGES, order));
