@@ -268,6 +268,7 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 	folio_add_new_anon_rmap_range(folio, &folio->page, nr, vma, addr);
 	folio_add_lru_vma(folio, vma);
 	set_ptes(mm, addr, first, entry, nr);
+	pte_table_add(first, nr);
 	update_mmu_cache_range(vma, addr, first, nr);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 

@@ -49,6 +49,28 @@ pte_t *pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 }
 #endif
 
+#ifdef CONFIG_DEBUG_FREE_USER_PTE
+/**
+ * pte_table_verify - compare the count of a table with its entries
+ * @pte: any PTE of the table
+ *
+ * Context: The PTL is held, and is about to be released.
+ */
+void pte_table_verify(pte_t *pte)
+{
+	pte_t *table = (pte_t *)((unsigned long)pte & PAGE_MASK);
+	struct page *page = virt_to_page(pte);
+	unsigned int i, nr = 0;
+
+	if (page->pte_pinned)
+		return;
+	for (i = 0; i < PTRS_PER_PTE; i++)
+		nr += !pte_none(READ_ONCE(table[i]));
+	WARN_ONCE(nr != page->pte_nr, "%u entries, but the count is %u\n",
+		  nr, page->pte_nr);
+}
+#endif
+
 #ifdef CONFIG_FREE_USER_PTE_KUNIT_TEST
 #include "pte_table_test.c"
 #endif

@@ -194,6 +194,82 @@ static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 	return pte_offset_map_lock(mm, pmd, addr, ptlp);
 }
 
+#ifdef CONFIG_FREE_USER_PTE
+
+/**
+ * pte_table_add - count entries that have been none and are not any more
+ * @pte: any PTE of the table
+ * @nr: how many
+ *
+ * Swap, migration and other entries that are not present count as those that
+ * are. Once for all that is done under one hold of the lock is enough.
+ *
+ * Context: The PTL is held.
+ */
+static inline void pte_table_add(pte_t *pte, unsigned int nr)
+{
+	virt_to_page(pte)->pte_nr += nr;
+}
+
+/**
+ * pte_table_sub - count entries that are none now
+ * @pte: any PTE of the table
+ * @nr: how many
+ *
+ * Context: The PTL is held.
+ */
+static inline void pte_table_sub(pte_t *pte, unsigned int nr)
+{
+	virt_to_page(pte)->pte_nr -= nr;
+}
+
+/**
+ * pte_table_set - say how many entries a table has
+ * @table: the table
+ * @nr: how many are not none
+ *
+ * Context: Nobody else can get at the table.
+ */
+static inline void pte_table_set(pgtable_t table, unsigned int nr)
+{
+	table->pte_nr = nr;
+}
+
+/**
+ * pte_table_pin - keep a table until the address space around it goes away
+ * @pte: any PTE of the table
+ *
+ * For a table in which somebody sets entries without the PTL, or outside of any
+ * VMA, and does not count them.
+ *
+ * Context: The PTL is held.
+ */
+static inline void pte_table_pin(pte_t *pte)
+{
+	virt_to_page(pte)->pte_pinned = true;
+}
+
+/**
+ * pte_table_check_empty - warn if a table that nobody will use has entries
+ * @table: the table
+ *
+ * Context: Nobody sets an entry any more.
+ */
+static inline void pte_table_check_empty(pgtable_t table)
+{
+	VM_WARN_ON_ONCE(table->pte_nr && !table->pte_pinned);
+}
+
+#else /* CONFIG_FREE_USER_PTE */
+
+static inline void pte_table_add(pte_t *pte, unsigned int nr) { }
+static inline void pte_table_sub(pte_t *pte, unsigned int nr) { }
+static inline void pte_table_set(pgtable_t table, unsigned int nr) { }
+static inline void pte_table_pin(pte_t *pte) { }
+static inline void pte_table_check_empty(pgtable_t table) { }
+
+#endif /* CONFIG_FREE_USER_PTE */
+
 #ifdef __CHECKER__
 /*
  * Sparse cannot follow a lock that is held if a pointer is not NULL. It is shown
