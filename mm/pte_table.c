@@ -54,6 +54,9 @@ pte_t *pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
  * pte_table_verify - compare the count of a table with its entries
  * @pte: any PTE of the table
  *
+ * Warns if they differ, and pins the table: once is enough, and nobody may take it
+ * for an empty one.
+ *
  * Context: The PTL is held, and is about to be released.
  */
 void pte_table_verify(pte_t *pte)
@@ -66,9 +69,11 @@ void pte_table_verify(pte_t *pte)
 		return;
 	for (i = 0; i < PTRS_PER_PTE; i++)
 		nr += !pte_none(READ_ONCE(table[i]));
-	WARN_ONCE(nr != page->pte_nr, "%u entries, but the count is %u\n",
-		  nr, page->pte_nr);
+	if (WARN(nr != page->pte_nr, "%u entries, but the count is %u\n",
+		 nr, page->pte_nr))
+		page->pte_pinned = true;
 }
+EXPORT_SYMBOL_GPL(pte_table_verify); /* pte_unmap_unlock() calls it */
 #endif
 
 #ifdef CONFIG_FREE_USER_PTE_KUNIT_TEST

@@ -73,34 +73,36 @@ guest()
 	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
 	guest_filter='{ print; fflush() }'
 	[ "$guest_name" != 'arm64 stock' ] || guest_filter=$(cat "$top/scripts/tap-red.awk")
-	: > "$results/status"
+	: > "$guest_log.status"
 	{
 		timed "guest: $guest_name" env ARCH="$arch" IMAGE="$image" LOG="$guest_log.log" \
-			FILES="$build/tests/$arch" CMD="$guest_cmd" TIMEOUT=1200 "$@" "$top/scripts/run.sh" ||
-			echo $? > "$results/status"
+			FILES="$build/tests/$arch" CMD="$guest_cmd" TIMEOUT=2400 "$@" "$top/scripts/run.sh" ||
+			echo $? > "$guest_log.status"
 	} | awk "$guest_filter" | sed -u "/^TAP version/d; /^1\.\./d; s/^\(\(not \)*ok\) [0-9]* - /\1 - $guest_name: /" |
 		tee "$guest_log.tap" | tee -a "$tap"
 	for program in $guest_programs; do
 		grep -q "ok - $guest_name: $program " "$guest_log.tap" ||
 			result 'not ok' "$guest_name: $program # did not run"
 	done
-	case $(cat "$results/status") in
+	case $(cat "$guest_log.status") in
 	'' | 1) result ok "$guest_name: kernel log" ;;
-	*) result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$results/status")" ;;
+	*) result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$guest_log.status")" ;;
 	esac
 }
 
-# kernel_and_programs ARCH KERNEL: builds what the next guests boot and run
+# kernel_and_programs ARCH KERNEL: builds what guests boot and run
 kernel_and_programs()
 {
-	arch=$1
-	image=$(ARCH=$1 KERNEL=$2 "$top/scripts/kernel.sh" -i)
 	step "programs for $1" env ARCH="$1" "$top/scripts/tests-build.sh" &&
 		step "kernel $1 $2" env ARCH="$1" KERNEL="$2" "$top/scripts/kernel.sh"
 }
 
-# not_run NAME: a guest that could not be started
-not_run() { result 'not ok' "$1 # did not run"; }
+# boots ARCH KERNEL: what the next guests boot
+boots()
+{
+	arch=$1
+	image=$(ARCH=$1 KERNEL=$2 "$top/scripts/kernel.sh" -i)
+}
 
 kunit_ran()
 {
@@ -111,12 +113,9 @@ kunit_ran()
 	fi
 }
 
-subtest 'make check' "$top/scripts/check.sh"
-for test in "$top"/tests/host/*.sh; do
-	subtest "host: $(basename "$test" .sh)" "$test"
-done
-
-if kernel_and_programs arm64 debug; then
+guests_arm64()
+{
+	boots arm64 debug
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
 	guest 'arm64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
@@ -130,22 +129,52 @@ if kernel_and_programs arm64 debug; then
 	guest 'arm64 debug bad thp_anon' \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
 		APPEND='thp_anon=64K:sometimes'
-else
-	not_run 'arm64 debug'
-fi
-if kernel_and_programs x86_64 debug; then
+}
+
+guests_x86_64()
+{
+	boots x86_64 debug
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
 	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only
 	guest 'x86_64 debug hotplug' ./runner hotplug APPEND=kernelcore=512M
-else
-	not_run 'x86_64 debug'
-fi
-if kernel_and_programs arm64 stock; then
+}
+
+guests_stock()
+{
+	boots arm64 stock
 	guest 'arm64 stock' ./runner "$programs numa numa_calls numa_balance" NUMA=2
-else
-	not_run 'arm64 stock'
+}
+
+subtest 'make check' "$top/scripts/check.sh"
+for test in "$top"/tests/host/*.sh; do
+	subtest "host: $(basename "$test" .sh)" "$test"
+done
+
+for built in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
+	# shellcheck disable=SC2086 # two words
+	kernel_and_programs $built || result 'not ok' "guests of $built # did not run"
+done
+
+# The guests of both architectures run side by side: few tests keep more than one
+# CPU busy. What those in the background print comes afterwards.
+is_built() { grep -q "^ok - kernel $1\$" "$tap"; }
+if is_built 'x86_64 debug'; then
+	(
+		tap=$results/tap.x86_64
+		guests_x86_64
+	) > "$results/x86_64.out" &
+	trap 'kill $! 2>/dev/null || :' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+fi
+! is_built 'arm64 debug' || guests_arm64
+! is_built 'arm64 stock' || guests_stock
+wait
+if is_built 'x86_64 debug'; then
+	cat "$results/x86_64.out"
+	cat "$results/tap.x86_64" >> "$tap"
 fi
 
 echo

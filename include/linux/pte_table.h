@@ -76,6 +76,19 @@ static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 
 #endif /* CONFIG_FREE_USER_PTE */
 
+/* Whoever is told that there is a table is in the RCU section that keeps it. */
+static inline bool pte_table_enter(pmd_t *pmd, pmd_t *pmdval)
+{
+	pte_table_read_lock();
+	*pmdval = pmd_read_atomic(pmd);
+	if (likely(pmd_is_table(*pmdval)))
+		return true;
+
+	pte_table_read_unlock();
+	pte_table_missing(pmd);
+	return false;
+}
+
 /**
  * pte_try_map_nolock - map a PTE without its lock, and say which lock that is
  * @mm: the address space
@@ -95,13 +108,9 @@ static inline pte_t *pte_try_map_nolock(struct mm_struct *mm, pmd_t *pmd,
 					unsigned long addr, pmd_t *pmdval,
 					spinlock_t **ptl)
 {
-	pte_table_read_lock();
-	*pmdval = pmd_read_atomic(pmd);
-	if (unlikely(!pmd_is_table(*pmdval))) {
-		pte_table_read_unlock();
-		pte_table_missing(pmd);
+	if (!pte_table_enter(pmd, pmdval))
 		return NULL;
-	}
+
 	*ptl = pte_lockptr(mm, pmdval);
 	return pte_offset_map(pmdval, addr);
 }
@@ -118,13 +127,9 @@ static inline pte_t *pte_try_map(pmd_t *pmd, unsigned long addr)
 {
 	pmd_t pmdval;
 
-	pte_table_read_lock();
-	pmdval = pmd_read_atomic(pmd);
-	if (unlikely(!pmd_is_table(pmdval))) {
-		pte_table_read_unlock();
-		pte_table_missing(pmd);
+	if (!pte_table_enter(pmd, &pmdval))
 		return NULL;
-	}
+
 	return pte_offset_map(&pmdval, addr);
 }
 
@@ -199,14 +204,14 @@ static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 /**
  * pte_table_add - count entries that have been none and are not any more
  * @pte: any PTE of the table
- * @nr: how many
+ * @nr: how many; less than 0 if that many are none now
  *
  * Swap, migration and other entries that are not present count as those that
  * are. Once for all that is done under one hold of the lock is enough.
  *
  * Context: The PTL is held.
  */
-static inline void pte_table_add(pte_t *pte, unsigned int nr)
+static inline void pte_table_add(pte_t *pte, int nr)
 {
 	virt_to_page(pte)->pte_nr += nr;
 }
@@ -242,7 +247,7 @@ static inline void pte_table_set(pgtable_t table, unsigned int nr)
  * For a table in which somebody sets entries without the PTL, or outside of any
  * VMA, and does not count them.
  *
- * Context: The PTL is held.
+ * Context: The PTL is held, or nobody else knows the table.
  */
 static inline void pte_table_pin(pte_t *pte)
 {
@@ -262,7 +267,7 @@ static inline void pte_table_check_empty(pgtable_t table)
 
 #else /* CONFIG_FREE_USER_PTE */
 
-static inline void pte_table_add(pte_t *pte, unsigned int nr) { }
+static inline void pte_table_add(pte_t *pte, int nr) { }
 static inline void pte_table_sub(pte_t *pte, unsigned int nr) { }
 static inline void pte_table_set(pgtable_t table, unsigned int nr) { }
 static inline void pte_table_pin(pte_t *pte) { }

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int timeout = 300;
+static int timeout = 600;
 static int nr_run;
 
 static double now(void)

@@ -20,7 +20,7 @@
 #include "kselftest_harness.h"
 /* for an emulated machine that has its host to share */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 120
+#define TEST_TIMEOUT_DEFAULT 240
 #include <sys/prctl.h>
 #include "lib.h"
 
