@@ -56,8 +56,7 @@ static char *filled(struct __test_metadata *_metadata, int order)
 	enable_orders(ORDER(order));
 	for (try = 0; try < 64; try++) {
 		vma = map_new(PAGES);
-		for (i = 0; i < PAGES; i++)
-			fill(page_at(vma, i), 1, 100 + i);
+		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_POPULATE_WRITE));
 		ASSERT_ORDER(order, vma);
 		if (is_movable(block_of(vma, 0)) &&
 		    is_movable(block_of(vma, PAGES - 1)))
@@ -66,8 +65,10 @@ static char *filled(struct __test_metadata *_metadata, int order)
 	ASSERT_GT(64, try) {
 		TH_LOG("this test wants kernelcore=512M");
 	}
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < PAGES; i += ORDER(order))
 		ASSERT_ORDER(order, page_at(vma, i));
+	for (i = 0; i < PAGES; i++)
+		fill(page_at(vma, i), 1, 100 + i);
 	drain();
 	return vma;
 }
