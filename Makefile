@@ -70,7 +70,7 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results build/run.*
 
 # ARCH=arm64|x86_64    (arm64)
-# KERNEL=release|debug|stock|off|6.12|64k    (release) off: LARGE_ANON_FOLIO=n
+# KERNEL=release|debug|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
 # SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware

@@ -40,7 +40,7 @@ kconfig()
 	esac
 	case $3 in
 	*debug) own=$top/configs/debug ;;
-	6.12) own=$top/configs/6.12 ;;
+	6.12 | tables) own=$top/configs/$3 ;;
 	esac
 
 	mkdir -p "$2"
