@@ -15,7 +15,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device memcg_v1"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device counts markers memcg_v1"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()

@@ -105,9 +105,13 @@ TEST_F(laf, part_to_device)
 	touch(page_at(vma, 40));
 	fill(page_at(vma, 5), 50, 77);
 	madvise(page_at(vma, 20), page_size, MADV_DONTNEED);
+	madvise(page_at(vma, 22), page_size, MADV_DONTNEED);
+	/* the zero page is one that the device has to make */
+	EXPECT_TRUE(zeroed(page_at(vma, 22), 1));
 	command(fd, HMM_DMIRROR_MIGRATE_TO_DEV, page_at(vma, 5), 50, buf);
 	EXPECT_EQ(50, on_device(fd, page_at(vma, 5), 50));
 	EXPECT_TRUE(zeroed(page_at(vma, 20), 1));
+	EXPECT_TRUE(zeroed(page_at(vma, 22), 1));
 	EXPECT_TRUE(holds(page_at(vma, 5), 15, 77));
 	EXPECT_TRUE(holds(vma, 5, 4));
 	close(fd);
