@@ -12,6 +12,7 @@
 #define PM_PRESENT	(1ULL << 63)
 #define PM_PFN_MASK	((1ULL << 55) - 1)
 #define MAX_PAGES	512	/* of a folio: PMD size with 4K pages */
+#define WINDOW		32	/* pages of which flags are read at once */
 
 /*
  * PMD-aligned address space without access. A mapping inside it is a VMA of its
@@ -65,7 +66,7 @@ static void entries(const char *path, uint64_t first, size_t nr, uint64_t *words
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	memset(words, 0, nr * sizeof(*words));
-	if (fd < 0 || pread(fd, words, nr * sizeof(*words), first * sizeof(*words)) <= 0) {
+	if (fd < 0 || pread(fd, words, nr * sizeof(*words), first * sizeof(*words)) < 0) {
 		printf("Bail out! cannot read %s\n", path);
 		exit(1);
 	}
@@ -104,23 +105,36 @@ bool page_flag(const void *addr, int kpf)
 	return pfn_flag(pfn_of(addr), kpf);
 }
 
+/* The kernel takes its time for each page: no more are read than are needed. */
+struct window {
+	uint64_t first, flags[WINDOW];
+	bool read;
+};
+
+static bool is_tail(struct window *w, uint64_t pfn)
+{
+	uint64_t first = pfn & ~(WINDOW - 1UL);
+
+	if (!w->read || w->first != first) {
+		entries("/proc/kpageflags", first, WINDOW, w->flags);
+		w->first = first;
+		w->read = true;
+	}
+	return w->flags[pfn - first] >> KPF_COMPOUND_TAIL & 1;
+}
+
 /* The folio that holds page @pfn: its order, and its first page in @head. */
 static int folio_of(uint64_t pfn, uint64_t *head)
 {
-	uint64_t flags[2 * MAX_PAGES], first = pfn & ~(MAX_PAGES - 1UL);
-	size_t i = pfn - first, nr;
+	struct window w = { .read = false };
+	uint64_t end = pfn + 1;
 
 	*head = pfn;
-	entries("/proc/kpageflags", pfn, 1, flags);
-	if (!(flags[0] & (1 << KPF_COMPOUND_HEAD | 1 << KPF_COMPOUND_TAIL)))
-		return 0;
-	entries("/proc/kpageflags", first, 2 * MAX_PAGES, flags);
-	while (i && flags[i] >> KPF_COMPOUND_TAIL & 1)
-		i--;
-	*head = first + i;
-	for (nr = 1; flags[i + nr] >> KPF_COMPOUND_TAIL & 1; nr++)
-		;
-	return __builtin_ctzl(nr);
+	while (is_tail(&w, *head))
+		--*head;
+	while (is_tail(&w, end))
+		end++;
+	return __builtin_ctzl(end - *head);
 }
 
 /* The order of the folio at @addr, -1 where no page is present. */
