@@ -35,21 +35,6 @@ static char *across(size_t nr)
 	return page_at(reserve(2 * PMD), PMD - nr);
 }
 
-/* Each page has a tag of its own. */
-static void fill_pages(char *vma, size_t from, size_t to, uint32_t tag)
-{
-	for (; from < to; from++)
-		fill(page_at(vma, from), 1, tag + from);
-}
-
-static bool pages_hold(const char *vma, size_t from, size_t to, uint32_t tag)
-{
-	for (; from < to; from++)
-		if (!holds(page_at(vma, from), 1, tag + from))
-			return false;
-	return true;
-}
-
 static char *map_file(struct __test_metadata *_metadata, char *at, size_t pages,
 		      int flags, int fd)
 {

@@ -9,6 +9,7 @@
 
 #define MEMORY	"/sys/devices/system/memory/"
 #define PAGES	1024
+#define TAG	100
 #define HWP	7	/* the folio with the bad page */
 
 static uint64_t pages_of_block(void)
@@ -67,8 +68,7 @@ static char *filled(struct __test_metadata *_metadata, int order)
 	}
 	for (i = 0; i < PAGES; i += ORDER(order))
 		ASSERT_ORDER(order, page_at(vma, i));
-	for (i = 0; i < PAGES; i++)
-		fill(page_at(vma, i), 1, 100 + i);
+	fill_pages(vma, 0, PAGES, TAG);
 	drain();
 	return vma;
 }
@@ -97,12 +97,7 @@ static void offline(struct __test_metadata *_metadata, uint64_t block)
 
 static bool others_hold(char *vma, size_t except)
 {
-	size_t i;
-
-	for (i = 0; i < PAGES; i++)
-		if (i != except && !holds(page_at(vma, i), 1, 100 + i))
-			return false;
-	return true;
+	return pages_hold(vma, 0, except, TAG) && pages_hold(vma, except + 1, PAGES, TAG);
 }
 
 /*
@@ -123,7 +118,7 @@ TEST_F(laf, offline)
 		EXPECT_EQ(0, in_block(vma, block));
 		EXPECT_EQ(PAGES, present(vma, PAGES));
 		EXPECT_ORDER(order, vma);
-		EXPECT_TRUE(others_hold(vma, PAGES));
+		EXPECT_TRUE(pages_hold(vma, 0, PAGES, TAG));
 		munmap(vma, PAGES * page_size);
 		write_file(block_file(block, "state"), "online_movable");
 		write_file("/proc/sys/vm/stat_refresh", "1");

@@ -30,21 +30,6 @@ static char *across(size_t pages)
 	return page_at(reserve(2 * PMD), PMD - pages / 2);
 }
 
-/* Each page has a tag of its own. */
-static void fill_pages(char *vma, size_t from, size_t to, uint32_t tag)
-{
-	for (; from < to; from++)
-		fill(page_at(vma, from), 1, tag + from);
-}
-
-static bool pages_hold(const char *vma, size_t from, size_t to, uint32_t tag)
-{
-	for (; from < to; from++)
-		if (!holds(page_at(vma, from), 1, tag + from))
-			return false;
-	return true;
-}
-
 /* All of the file is there, and nothing of it is mapped at @at. */
 static int map_file(struct __test_metadata *_metadata, char *at, size_t pages, int flags)
 {

@@ -57,6 +57,21 @@ bool holds(const void *addr, size_t pages, uint32_t tag)
 	return true;
 }
 
+/* Each page has a tag of its own, @tag for page 0. */
+void fill_pages(void *vma, size_t from, size_t to, uint32_t tag)
+{
+	for (; from < to; from++)
+		fill(page_at(vma, from), 1, tag + from);
+}
+
+bool pages_hold(const void *vma, size_t from, size_t to, uint32_t tag)
+{
+	for (; from < to; from++)
+		if (!holds(page_at(vma, from), 1, tag + from))
+			return false;
+	return true;
+}
+
 bool zeroed(const void *addr, size_t pages)
 {
 	const uint64_t *words = addr;

@@ -68,6 +68,8 @@ size_t present(const void *addr, size_t pages);
 /* content.c */
 void fill(void *addr, size_t pages, uint32_t tag);
 bool holds(const void *addr, size_t pages, uint32_t tag);
+void fill_pages(void *vma, size_t from, size_t to, uint32_t tag);
+bool pages_hold(const void *vma, size_t from, size_t to, uint32_t tag);
 bool zeroed(const void *addr, size_t pages);
 void seed_random(uint64_t seed);
 uint32_t rnd(uint32_t below);
