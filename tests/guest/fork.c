@@ -15,7 +15,7 @@ static void fill_large(struct __test_metadata *_metadata, char *vma, int order)
 	}
 }
 
-static bool pages_hold(char *vma, size_t first, size_t step, uint32_t tag)
+static bool stripe_holds(char *vma, size_t first, size_t step, uint32_t tag)
 {
 	size_t i;
 
@@ -25,7 +25,7 @@ static bool pages_hold(char *vma, size_t first, size_t step, uint32_t tag)
 	return true;
 }
 
-static void pages_fill(char *vma, size_t first, size_t step, uint32_t tag)
+static void fill_stripe(char *vma, size_t first, size_t step, uint32_t tag)
 {
 	size_t i;
 
@@ -40,27 +40,27 @@ static void copies(struct __test_metadata *_metadata, int order)
 	pid_t pid;
 
 	fill_large(_metadata, vma, order);
-	pages_fill(vma, 0, 1, 1000);
+	fill_stripe(vma, 0, 1, 1000);
 	pid = child();
 	if (!pid) {
-		EXPECT_TRUE(pages_hold(vma, 0, 1, 1000));
-		pages_fill(vma, 1, 2, 2000);
+		EXPECT_TRUE(stripe_holds(vma, 0, 1, 1000));
+		fill_stripe(vma, 1, 2, 2000);
 		raise(SIGSTOP);
 		/* the parent has written the even pages meanwhile */
-		EXPECT_TRUE(pages_hold(vma, 0, 2, 1000));
-		EXPECT_TRUE(pages_hold(vma, 1, 2, 2000));
+		EXPECT_TRUE(stripe_holds(vma, 0, 2, 1000));
+		EXPECT_TRUE(stripe_holds(vma, 1, 2, 2000));
 		_exit(!_metadata->passed);
 	}
 	ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
-	EXPECT_TRUE(pages_hold(vma, 0, 1, 1000));
-	pages_fill(vma, 0, 2, 3000);
+	EXPECT_TRUE(stripe_holds(vma, 0, 1, 1000));
+	fill_stripe(vma, 0, 2, 3000);
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
-	EXPECT_TRUE(pages_hold(vma, 0, 2, 3000));
-	EXPECT_TRUE(pages_hold(vma, 1, 2, 1000));
+	EXPECT_TRUE(stripe_holds(vma, 0, 2, 3000));
+	EXPECT_TRUE(stripe_holds(vma, 1, 2, 1000));
 	/* the child is gone: all is the parent's own again */
-	pages_fill(vma, 0, 1, 4000);
-	EXPECT_TRUE(pages_hold(vma, 0, 1, 4000));
+	fill_stripe(vma, 0, 1, 4000);
+	EXPECT_TRUE(stripe_holds(vma, 0, 1, 4000));
 	EXPECT_EQ(PAGES, present(vma, PAGES));
 	munmap(vma, PAGES * page_size);
 }
@@ -103,7 +103,7 @@ TEST_F(laf, family)
 	pid_t pids[4];
 
 	fill_large(_metadata, vma, 4);
-	pages_fill(vma, 0, 1, 1000);
+	fill_stripe(vma, 0, 1, 1000);
 	while (rounds--) {
 		for (i = 0; i < ARRAY_SIZE(pids); i++) {
 			size_t from = rnd(PAGES), nr = 1 + rnd(PAGES - from);
@@ -114,22 +114,22 @@ TEST_F(laf, family)
 				continue;
 			munmap(page_at(vma, from), nr * page_size);
 			map(page_at(vma, from), nr);
-			pages_fill(vma, mine, 8, 5000 + i);
+			fill_stripe(vma, mine, 8, 5000 + i);
 			if (i % 2) {
 				pid_t pid = child();
 
 				if (!pid)
-					_exit(!pages_hold(vma, mine, 8, 5000 + i));
-				pages_fill(vma, mine, 8, 6000);
-				_exit(!child_ok(pid) || !pages_hold(vma, mine, 8, 6000));
+					_exit(!stripe_holds(vma, mine, 8, 5000 + i));
+				fill_stripe(vma, mine, 8, 6000);
+				_exit(!child_ok(pid) || !stripe_holds(vma, mine, 8, 6000));
 			}
-			_exit(!pages_hold(vma, mine, 8, 5000 + i));
+			_exit(!stripe_holds(vma, mine, 8, 5000 + i));
 		}
-		pages_fill(vma, 3, 8, 1000);
+		fill_stripe(vma, 3, 8, 1000);
 		for (i = ARRAY_SIZE(pids); i--;) {
 			EXPECT_TRUE(child_ok(pids[i]));
 		}
-		EXPECT_TRUE(pages_hold(vma, 0, 1, 1000));
+		EXPECT_TRUE(stripe_holds(vma, 0, 1, 1000));
 	}
 }
 
