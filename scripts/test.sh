@@ -161,10 +161,7 @@ done
 # CPU busy. What those in the background print comes afterwards.
 is_built() { grep -q "^ok - kernel $1\$" "$tap"; }
 if is_built 'x86_64 debug'; then
-	(
-		tap=$results/tap.x86_64
-		guests_x86_64
-	) > "$results/x86_64.out" &
+	tap=$results/tap.x86_64 guests_x86_64 > "$results/x86_64.out" &
 	trap 'kill $! 2>/dev/null || :' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
