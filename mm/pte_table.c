@@ -47,6 +47,29 @@ pte_t *pte_alloc_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
 
 	return pte;
 }
+
+/**
+ * pte_alloc_map_pinned - map a PTE of a table that stays, a new one if need be
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ *
+ * For those who set entries without the PTL: see pte_table_pin().
+ *
+ * Context: mmap_lock held, no PTL held. May sleep.
+ * Return: The PTE; or NULL, as of pte_alloc_map_lock().
+ */
+pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr)
+{
+	spinlock_t *ptl;	/* of the table, for the pin */
+	pte_t *pte = pte_alloc_map_lock(mm, pmd, addr, &ptl);
+
+	if (pte) {
+		pte_table_pin(pte);
+		pte_unmap_unlock(pte, ptl);
+	}
+	return pte;
+}
 #endif
 
 #ifdef CONFIG_DEBUG_FREE_USER_PTE

@@ -275,6 +275,12 @@ static inline void pte_table_check_empty(pgtable_t table) { }
 
 #endif /* CONFIG_FREE_USER_PTE */
 
+#if defined(CONFIG_FREE_USER_PTE) && !defined(__CHECKER__)
+pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr);
+#else
+#define pte_alloc_map_pinned(mm, pmd, addr)	pte_alloc_map(mm, pmd, addr)
+#endif
+
 #ifdef __CHECKER__
 /*
  * Sparse cannot follow a lock that is held if a pointer is not NULL. It is shown
