@@ -10,6 +10,5 @@ echo never > "$thp/${size}enabled"
 # for what is reclaimed
 echo 256M > /sys/block/zram0/disksize
 mkswap -q /dev/zram0
-swapon /dev/zram0
 ./mm
 echo "{\"pmd_size_off\":\"${size}enabled=never\"}"

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@
 #define SHARERS		32
 #define ONE_PAGE_LOOPS	1000
 #define THREADS		64
+#define SWAP		"/dev/zram0"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE	25
@@ -296,6 +298,8 @@ static void reclaim(void)
 	char path[128], *area;
 	uint64_t swapped;
 
+	/* job.sh has made it; it stays from the first round on */
+	check(swapon(SWAP, 0) && errno != EBUSY, "swapon " SWAP);
 	cgroup_enter(dir);
 	area = map_touched();
 	snprintf(path, sizeof(path), "%s/memory.reclaim", dir);
