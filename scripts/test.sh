@@ -15,7 +15,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device counts markers memcg_v1"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device counts markers"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()
@@ -122,9 +122,9 @@ guests_arm64()
 	# tags: where pages are mapped, copied, moved, split or swapped
 	guest 'arm64 debug MTE' ./runner \
 		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
-	# mainline's example; then what must leave the defaults and say so
+	# mainline's example, where no cgroup was before v1's; then what must leave the defaults and say so
 	guest 'arm64 debug thp_anon' \
-		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" bootarg \
+		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" 'bootarg memcg_v1' \
 		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
 	guest 'arm64 debug bad thp_anon' \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
@@ -138,13 +138,13 @@ guests_x86_64()
 	kunit_ran 'x86_64 debug'
 	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only
-	guest 'x86_64 debug hotplug' ./runner hotplug APPEND=kernelcore=512M
+	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1' APPEND=kernelcore=512M
 }
 
 guests_stock()
 {
 	boots arm64 stock
-	guest 'arm64 stock' ./runner "$programs numa numa_calls numa_balance" NUMA=2
+	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
 }
 
 subtest 'make check' "$top/scripts/check.sh"
