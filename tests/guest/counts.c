@@ -18,13 +18,9 @@
 
 #include "lib/fixture.h"
 
-#define PMD	((size_t)ORDER(pmd_order))	/* in pages */
 #define PAGES	64
 #define TAG	1000
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE	25
-#endif
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT	26
 #endif
@@ -56,40 +52,11 @@ static int file_of(struct __test_metadata *_metadata, size_t pages)
 	return fd;
 }
 
-static int punch(int fd, size_t from, size_t pages)
-{
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 from * page_size, pages * page_size);
-}
-
 static void move(struct __test_metadata *_metadata, char *from, char *to, size_t pages)
 {
 	size_t len = pages * page_size;
 
 	ASSERT_EQ(to, mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
-}
-
-/* All of it, though a page may be busy at the first try. */
-static void page_out(struct __test_metadata *_metadata, char *vma, size_t pages)
-{
-	int try;
-
-	for (try = 0; try < 10 && present(vma, pages); try++) {
-		drain();
-		ASSERT_EQ(0, madvise(vma, pages * page_size, MADV_PAGEOUT));
-	}
-	EXPECT_EQ(0, present(vma, pages));
-}
-
-/* Likewise: somebody may hold a page for a moment. */
-static bool collapse(char *vma)
-{
-	int try;
-
-	for (try = 0; try < 5; try++)
-		if (!madvise(vma, PMD * page_size, MADV_COLLAPSE))
-			return true;
-	return false;
 }
 
 /*
@@ -104,7 +71,7 @@ static void mix(struct __test_metadata *_metadata, char *vma, size_t pages)
 	ASSERT_EQ(0, madvise(vma, pages * page_size, MADV_NOHUGEPAGE));
 	for (i = 2; i < pages; i += 4)
 		fill(page_at(vma, i), 1, TAG + i);
-	page_out(_metadata, vma, pages);
+	ASSERT_TRUE(page_out(vma, pages));
 	for (i = 1; i < pages; i += 4)
 		ASSERT_TRUE(zeroed(page_at(vma, i), 1));
 	for (i = 3; i < pages; i += 4)
@@ -172,7 +139,7 @@ TEST_F(stock, swap_forked)
 
 	ASSERT_TRUE(swap_on(4096));
 	fill(vma, 8, 1);
-	page_out(_metadata, vma, 8);
+	ASSERT_TRUE(page_out(vma, 8));
 	for (i = 0; i < ARRAY_SIZE(pids); i++) {
 		pids[i] = child();
 		while (!pids[i])
@@ -214,7 +181,7 @@ TEST_F(stock, fault_around)
 	EXPECT_TRUE(pages_hold(vma, 36, PAGES, TAG));
 	/* where reclaim takes a file's page there is no swap entry */
 	ASSERT_TRUE(swap_on(4096));
-	page_out(_metadata, vma, PAGES);
+	ASSERT_TRUE(page_out(vma, PAGES));
 	EXPECT_TRUE(pages_hold(vma, 0, 32, TAG));
 }
 

@@ -12,13 +12,8 @@
 
 #include "lib/fixture.h"
 
-#define PMD	((size_t)ORDER(pmd_order))	/* in pages */
 #define PAGES	64
 #define TAG	1000
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 #define MARKERS	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM | \
 		 UFFD_FEATURE_SIGBUS)
@@ -42,12 +37,6 @@ static int map_file(struct __test_metadata *_metadata, char *at, size_t pages, i
 	fill_pages(at, 0, pages, TAG);
 	ASSERT_EQ(at, mmap(at, len, prot, flags | MAP_FIXED, fd, 0));
 	return fd;
-}
-
-static int punch(int fd, size_t from, size_t pages)
-{
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 from * page_size, pages * page_size);
 }
 
 /* -1 where the kernel lacks one of @features */
@@ -152,7 +141,7 @@ TEST_F(stock, faults)
 TEST_F(stock, stay)
 {
 	char *vma = across(PAGES);
-	int file = map_file(_metadata, vma, PAGES, MAP_SHARED), try;
+	int file = map_file(_metadata, vma, PAGES, MAP_SHARED);
 	int fd = protected(_metadata, vma, PAGES, 0);
 	struct uffdio_range all = range(vma, PAGES);
 
@@ -160,11 +149,7 @@ TEST_F(stock, stay)
 		SKIP(return, NO_MARKERS);
 	ASSERT_TRUE(swap_on(4096));
 	EXPECT_TRUE(pages_hold(vma, 0, 40, TAG));
-	for (try = 0; try < 10 && present(vma, PAGES); try++) {
-		drain();
-		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
-	}
-	EXPECT_EQ(0, present(vma, PAGES));
+	ASSERT_TRUE(page_out(vma, PAGES));
 	EXPECT_EQ(0, writable(vma, 0, 8));
 	ASSERT_EQ(0, madvise(vma, 16 * page_size, MADV_DONTNEED));
 	EXPECT_EQ(0, present(vma, PAGES));
@@ -237,13 +222,9 @@ TEST_F(stock, forked)
 TEST_F(stock, huge)
 {
 	char *vma = reserve(PMD);
-	int try;
 
 	map_file(_metadata, vma, PMD, MAP_SHARED);
-	/* somebody may hold a page for a moment */
-	for (try = 0; try < 5; try++)
-		if (!madvise(vma, PMD * page_size, MADV_COLLAPSE))
-			break;
+	EXPECT_TRUE(collapse(vma));
 	EXPECT_EQ(PMD * page_size >> 10, smaps(vma, PMD, "ShmemPmdMapped"));
 	if (protected(_metadata, vma, PMD, 0) < 0)
 		SKIP(return, NO_MARKERS);

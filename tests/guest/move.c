@@ -5,10 +5,6 @@
  */
 #include "lib/fixture.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
 #define PAGES 512
 
 static char *filled(struct __test_metadata *_metadata, int order, size_t pages)
@@ -31,18 +27,6 @@ static char *moved(struct __test_metadata *_metadata, char *vma, size_t pages,
 	ASSERT_EQ(to, mremap(vma, pages * page_size, pages * page_size,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	return to;
-}
-
-static void page_out(struct __test_metadata *_metadata, char *vma)
-{
-	long want = PAGES * page_size >> 10;
-	int try;
-
-	for (try = 0; try < 10 && smaps(vma, PAGES, "Swap") < want; try++) {
-		drain();
-		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
-	}
-	EXPECT_EQ(want, smaps(vma, PAGES, "Swap"));
 }
 
 /* Still whole after the move, and contents survive all that splits them. */
@@ -69,7 +53,7 @@ TEST_F(laf, misaligned)
 		if (order == MIN_ORDER) {
 			ASSERT_TRUE(swap_on(8192));
 		}
-		page_out(_metadata, vma);
+		swap_out(_metadata, vma, PAGES);
 		EXPECT_TRUE(holds(vma, PAGES, order));
 		munmap(vma, PAGES * page_size);
 	}
@@ -125,7 +109,7 @@ TEST_F(laf, divided)
 
 	drain();
 	ASSERT_TRUE(swap_on(8192));
-	page_out(_metadata, vma);
+	swap_out(_metadata, vma, PAGES);
 	EXPECT_TRUE(holds(vma, PAGES, 6));
 	ASSERT_EQ(0, mprotect(vma, PAGES * page_size, PROT_READ | PROT_WRITE));
 	fill(vma, PAGES, 7);

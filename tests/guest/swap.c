@@ -15,23 +15,6 @@ static char *filled(struct __test_metadata *_metadata, unsigned int orders,
 	return vma;
 }
 
-/* All of it, though a page may be busy at the first try. */
-static void page_out(struct __test_metadata *_metadata, char *vma, size_t pages)
-{
-	long swapped = 0;
-	int try;
-
-	for (try = 0; try < 10; try++) {
-		ASSERT_EQ(0, madvise(vma, pages * page_size, MADV_PAGEOUT));
-		swapped = smaps(vma, pages, "Swap") / (page_size >> 10);
-		if (swapped == pages)
-			break;
-		drain();
-	}
-	EXPECT_EQ(pages, swapped);
-	EXPECT_EQ(0, present(vma, pages));
-}
-
 TEST_F(laf, each_order)
 {
 	size_t pages = 256, round, rounds = longer ? 20 : 1;
@@ -44,7 +27,7 @@ TEST_F(laf, each_order)
 			ASSERT_TRUE(swap_on(SWAP_PAGES));
 		}
 		for (round = 0; round < rounds; round++) {
-			page_out(_metadata, vma, pages);
+			swap_out(_metadata, vma, pages);
 			EXPECT_TRUE(holds(vma, pages, order + round));
 			fill(vma, pages, order + round + 1);
 		}
@@ -60,7 +43,7 @@ TEST_F(laf, beside_swapped)
 	char *vma = filled(_metadata, ORDER(4), 16, 5);
 
 	ASSERT_TRUE(swap_on(SWAP_PAGES));
-	page_out(_metadata, vma, 16);
+	swap_out(_metadata, vma, 16);
 	enable_orders(DEFAULT_ORDERS);
 	ASSERT_EQ(0, madvise(page_at(vma, 4), 12 * page_size, MADV_DONTNEED));
 	touch(page_at(vma, 9));
@@ -80,7 +63,7 @@ TEST_F(laf, swapoff)
 	pid_t pid;
 
 	ASSERT_TRUE(swap_on(SWAP_PAGES));
-	page_out(_metadata, vma, pages);
+	swap_out(_metadata, vma, pages);
 	pid = child();
 	if (!pid) {
 		fill(page_at(vma, 512), 100, 8);

@@ -14,8 +14,7 @@
 
 #include "lib/fixture.h"
 
-#define PMD	((size_t)ORDER(pmd_order))	/* in pages */
-#define PAGES	512				/* the same, for arrays */
+#define PAGES	512	/* PMD, for arrays */
 
 #ifndef MADV_COLD
 #define MADV_COLD	20

@@ -2,12 +2,6 @@
 /* Huge pages of PMD size: as they were, whatever the smaller sizes do. */
 #include "lib/fixture.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-#define PMD ((size_t)ORDER(pmd_order))
-
 static long kb(size_t pages)
 {
 	return pages * page_size >> 10;

@@ -52,6 +52,13 @@ static inline char *filled_order(struct __test_metadata *_metadata, size_t pages
 	return vma;
 }
 
+/* All of anonymous memory that is mapped everywhere. */
+static inline void swap_out(struct __test_metadata *_metadata, void *vma, size_t pages)
+{
+	ASSERT_TRUE(page_out(vma, pages));
+	EXPECT_EQ(pages, smaps(vma, pages, "Swap") / (page_size >> 10));
+}
+
 /* What @pid leaves, however it ended, is put back. */
 static int clean_up_after(pid_t pid, int mark)
 {

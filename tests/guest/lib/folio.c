@@ -201,3 +201,33 @@ size_t present(const void *addr, size_t pages)
 	}
 	return nr;
 }
+
+/* All of it, though a page may be busy at the first try. */
+bool page_out(void *addr, size_t pages)
+{
+	int try;
+
+	for (try = 0; try < 10 && present(addr, pages); try++) {
+		drain();
+		if (madvise(addr, pages * page_size, MADV_PAGEOUT))
+			return false;
+	}
+	return !present(addr, pages);
+}
+
+/* Likewise: somebody may hold a page for a moment. */
+bool collapse(void *addr)
+{
+	int try;
+
+	for (try = 0; try < 5; try++)
+		if (!madvise(addr, PMD * page_size, MADV_COLLAPSE))
+			return true;
+	return false;
+}
+
+int punch(int fd, size_t from, size_t pages)
+{
+	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 from * page_size, pages * page_size);
+}

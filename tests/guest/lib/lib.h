@@ -10,7 +10,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/types.h>
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
 
 extern size_t page_size;
 extern int pmd_order;
@@ -27,6 +32,7 @@ void settings_restore(int mark);
 /* policy.c: the sizes; an order set is a mask of bits */
 #define MIN_ORDER	2	/* order 1 has no room for the deferred list */
 #define ORDER(o)	(1U << (o))
+#define PMD		((size_t)ORDER(pmd_order))	/* in pages */
 #define DEFAULT_ORDERS	(ORDER(2) | ORDER(3) | ORDER(4))
 void policy_init(void);
 bool mte_on(void);
@@ -64,6 +70,9 @@ bool folio_flag(const void *addr, int kpf);	/* of the folio's first page */
 int folio_order(const void *addr);		/* -1: not present */
 int mapped_order(const void *addr);		/* and mapped aligned and whole */
 size_t present(const void *addr, size_t pages);
+bool page_out(void *addr, size_t pages);
+bool collapse(void *addr);
+int punch(int fd, size_t from, size_t pages);	/* a hole into a file */
 
 /* content.c */
 void fill(void *addr, size_t pages, uint32_t tag);
