@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# make bisect: builds the directories that the series touches after each of its
-# patches, without a warning. What has been built once is not built again.
+# make bisect: after each patch builds the directories that it touches, without a
+# warning; for a header mm/, where all of the series' headers are used, and the
+# last patch has all directories of the series. What was built is not built again.
 set -eu
 . "$(dirname "$0")/kbuild.sh"
 . "$(dirname "$0")/series-lib.sh"
@@ -19,10 +20,21 @@ fi
 mkdir -p "$out"
 : >> "$out/done"
 
-dirs=$(tgit diff --name-only base refs/series/head -- '*.c' '*.S' | touched_here |
-	xargs -r -n 1 dirname | sort -u | sed 's|$|/|')
+# directories BASE COMMIT: the directories to build
+directories()
+{
+	tgit diff --name-only "$1" "$2" | touched_here |
+		sed -En -e 's,^include/.*|^arch/[^/]*/include/.*|.*Kconfig.*,mm/,p' \
+			-e 's,/([^/]*\.[cS]|Makefile)$,/,p' | sort -u
+}
+
+last=$(tgit rev-parse refs/series/head)
 built=0
 for commit in $(tgit rev-list --reverse base..refs/series/head); do
+	since=$commit^
+	[ "$commit" != "$last" ] || since=base
+	dirs=$(directories "$since" "$commit")
+	[ "$dirs" ] || continue
 	key=$({
 		tgit rev-parse "$commit^{tree}"
 		echo "$dirs"
