@@ -5,10 +5,8 @@
  * counts.c it is enough to get there, and the mappings lie in two tables.
  */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
-#include <pthread.h>
+#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #include "lib/fixture.h"
 
@@ -39,47 +37,14 @@ static int map_file(struct __test_metadata *_metadata, char *at, size_t pages, i
 	return fd;
 }
 
-/* -1 where the kernel lacks one of @features */
-static int uffd_open(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(__NR_userfaultfd, O_CLOEXEC);
-
-	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static struct uffdio_range range(char *vma, size_t pages)
-{
-	return (struct uffdio_range){ (uintptr_t)vma, pages * page_size };
-}
-
-static int uffd_register(int fd, char *vma, size_t pages, uint64_t mode)
-{
-	struct uffdio_register reg = { .range = range(vma, pages), .mode = mode };
-
-	return ioctl(fd, UFFDIO_REGISTER, &reg);
-}
-
-static int write_protect(int fd, char *vma, size_t pages, bool on)
-{
-	struct uffdio_writeprotect wp = {
-		.range = range(vma, pages), .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
-}
-
 /* mremap() and fork() wait until somebody has read of them. */
 static void *read_events(void *fd)
 {
+	struct pollfd pollfd = { .fd = (intptr_t)fd, .events = POLLIN };
 	struct uffd_msg msg;
 
-	while (read((intptr_t)fd, &msg, sizeof(msg)) == sizeof(msg))
-		;
+	while (poll(&pollfd, 1, -1) == 1)
+		read(pollfd.fd, &msg, sizeof(msg));
 	return NULL;
 }
 
@@ -143,7 +108,6 @@ TEST_F(stock, stay)
 	char *vma = across(PAGES);
 	int file = map_file(_metadata, vma, PAGES, MAP_SHARED);
 	int fd = protected(_metadata, vma, PAGES, 0);
-	struct uffdio_range all = range(vma, PAGES);
 
 	if (fd < 0)
 		SKIP(return, NO_MARKERS);
@@ -162,7 +126,7 @@ TEST_F(stock, stay)
 	ASSERT_EQ(0, ftruncate(file, PAGES * page_size));
 	EXPECT_EQ(0, writable(vma, 28, 56));
 	EXPECT_TRUE(zeroed(page_at(vma, 32), PAGES - 32));
-	ASSERT_EQ(0, ioctl(fd, UFFDIO_UNREGISTER, &all));
+	ASSERT_EQ(0, uffd_unregister(fd, vma, PAGES));
 	EXPECT_EQ(PAGES, writable(vma, 0, PAGES));
 }
 
@@ -242,8 +206,8 @@ TEST_F(stock, fills)
 	struct uffdio_copy copy = {
 		.dst = (uintptr_t)vma, .src = (uintptr_t)data, .len = 32 * page_size,
 	};
-	struct uffdio_zeropage zero = { .range = range(page_at(vma, 32), 32) };
-	struct uffdio_continue more = { .range = range(page_at(vma, 64), 32) };
+	struct uffdio_zeropage zero = { .range = uffd_range(page_at(vma, 32), 32) };
+	struct uffdio_continue more = { .range = uffd_range(page_at(vma, 64), 32) };
 	bool wp = fd >= 0;
 	size_t i;
 

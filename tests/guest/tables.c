@@ -6,8 +6,6 @@
  */
 #include <fcntl.h>
 #include <linux/mempolicy.h>
-#include <linux/userfaultfd.h>
-#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -20,92 +18,6 @@
 #define MADV_COLD	20
 #define MADV_PAGEOUT	21
 #endif
-
-/* Somebody who does the same again and again, to @vma, until all stop. */
-struct actor {
-	void (*act)(struct actor *a);
-	char *vma;
-	int fd;
-	pthread_t thread;
-	unsigned long rounds;
-	unsigned long wrong;
-	uint32_t random;
-};
-
-static bool stop;
-
-/* rnd() is for one thread */
-static uint32_t any(struct actor *a, uint32_t below)
-{
-	a->random = a->random * 1664525 + 1013904223;
-	return (a->random >> 16) % below;
-}
-
-static void *repeat(void *arg)
-{
-	struct actor *a = arg;
-
-	do {
-		a->act(a);
-		a->rounds++;
-	} while (!__atomic_load_n(&stop, __ATOMIC_RELAXED));
-	return NULL;
-}
-
-static void actors_start(struct actor *actors, size_t nr)
-{
-	size_t i;
-
-	stop = false;
-	for (i = 0; i < nr; i++) {
-		actors[i].random = rnd(1U << 31);
-		pthread_create(&actors[i].thread, NULL, repeat, &actors[i]);
-	}
-}
-
-static void actors_stop(struct actor *actors, size_t nr)
-{
-	size_t i;
-
-	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
-	for (i = 0; i < nr; i++)
-		pthread_join(actors[i].thread, NULL);
-}
-
-/* When a loop that started now is over. */
-static double after(double short_time)
-{
-	return seconds() + (longer ? 20 * short_time : short_time);
-}
-
-static void act_for(struct actor *actors, size_t nr, double time)
-{
-	double end = after(time);
-
-	actors_start(actors, nr);
-	while (seconds() < end)
-		usleep(10000);
-	actors_stop(actors, nr);
-}
-
-static void read_all(const char *path)
-{
-	char text[4096];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
-		;
-	close(fd);
-}
-
-/* Small pages: so few that no huge page fits. */
-static char *map_small(size_t pages)
-{
-	char *vma = map_new(pages);
-
-	madvise(vma, pages * page_size, MADV_NOHUGEPAGE);
-	return vma;
-}
 
 /* Large anonymous folios, which stock does not have. */
 static void control(struct __test_metadata *_metadata)
@@ -553,25 +465,10 @@ static void uffd_zero(struct actor *a)
 		a->wrong++;
 }
 
-static int uffd_register(char *vma, uint64_t features, uint64_t mode)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)vma, .len = PMD * page_size },
-		.mode = mode,
-	};
-	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd >= 0 && !ioctl(fd, UFFDIO_API, &api) && !ioctl(fd, UFFDIO_REGISTER, &reg))
-		return fd;
-	close(fd);
-	return -1;
-}
-
 TEST_F(stock, uffd_missing)
 {
 	char *vma = map_new(PMD);
-	int fd = uffd_register(vma, 0, UFFDIO_REGISTER_MODE_MISSING);
+	int fd = uffd_open(0);
 	struct actor actors[] = {
 		{ .act = uffd_copy, .vma = vma, .fd = fd },
 		{ .act = uffd_zero, .vma = vma, .fd = fd },
@@ -579,6 +476,7 @@ TEST_F(stock, uffd_missing)
 	};
 
 	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, uffd_register(fd, vma, PMD, UFFDIO_REGISTER_MODE_MISSING));
 	act_for(actors, ARRAY_SIZE(actors), 5);
 	EXPECT_EQ(0, actors[0].wrong);
 	EXPECT_EQ(0, actors[1].wrong);
@@ -590,7 +488,7 @@ TEST_F(stock, uffd_missing)
 TEST_F(stock, uffd_wp)
 {
 	char *vma = map_new(PMD);
-	int fd = uffd_register(vma, UFFD_FEATURE_PAGEFAULT_FLAG_WP, UFFDIO_REGISTER_MODE_WP);
+	int fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	struct actor actors[] = {
 		{ .act = uffd_copy, .vma = vma, .fd = fd },
 		{ .act = uffd_zero, .vma = vma, .fd = fd },
@@ -599,6 +497,7 @@ TEST_F(stock, uffd_wp)
 
 	if (fd < 0)
 		return;	/* an architecture without write protection */
+	ASSERT_EQ(0, uffd_register(fd, vma, PMD, UFFDIO_REGISTER_MODE_WP));
 	thp_mode("always");
 	size_mode(pmd_order, "always");
 	act_for(actors, ARRAY_SIZE(actors), 5);
@@ -613,28 +512,6 @@ TEST_F(stock, uffd_wp)
  */
 
 #define TABLES 128
-
-static long page_tables(void)
-{
-	drain();
-	return meminfo("PageTables") / (long)(page_size >> 10);
-}
-
-/* They are counted until RCU frees them. */
-static bool freed_to(long wanted)
-{
-	long now = 0;
-	int try;
-
-	for (try = 0; try < 50; try++) {
-		now = page_tables();
-		if (now <= wanted)
-			return true;
-		usleep(100000);
-	}
-	printf("# %ld page tables wanted, %ld found\n", wanted, now);
-	return false;
-}
 
 /* One page a table. */
 static void touch_sparse(char *vma)
@@ -677,7 +554,7 @@ TEST_F(stock, exit_of_threads)
 		ASSERT_TRUE(child_ok(pid));
 	}
 	/* for what this process has needed itself */
-	EXPECT_TRUE(freed_to(before + 8));
+	EXPECT_TRUE(page_tables_back(before + 8));
 	EXPECT_EQ(0, cgroup_leak());
 	EXPECT_GE(8, cgroup_get("memory.stat", "pagetables") / (long)page_size);
 }
@@ -722,9 +599,11 @@ TEST_F(laf, no_memory_for_a_batch)
 	for (round = 0; round < rounds; round++) {
 		char *vma = map(space, TABLES * PMD);
 
+		long own = tables_of(getpid());
+
 		madvise(vma, TABLES * PMD * page_size, MADV_NOHUGEPAGE);
 		touch_sparse(vma);
-		EXPECT_LE(before + TABLES, page_tables());
+		EXPECT_LE(own + TABLES, tables_of(getpid()));
 		calls = function_calls();
 		fail_me(true);
 		munmap(vma, TABLES * PMD * page_size);
@@ -734,5 +613,5 @@ TEST_F(laf, no_memory_for_a_batch)
 	}
 	/* one to each other CPU for each table, when it waits for these */
 	EXPECT_GT(TABLES / 4, least);
-	EXPECT_TRUE(freed_to(before + 8));
+	EXPECT_TRUE(page_tables_back(before + 8));
 }

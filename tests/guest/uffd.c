@@ -4,11 +4,9 @@
  * a neighbour that comes along is an event that the watcher never gets.
  */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 
 #include "lib/fixture.h"
 
@@ -22,46 +20,6 @@ struct watch {
 	bool twice, elsewhere;
 	uint64_t seen;		/* bit of the page */
 };
-
-/* -1 where the kernel lacks one of @features */
-static int uffd_open(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static int uffd_register(int fd, void *vma, uint64_t mode)
-{
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)vma, .len = PAGES * page_size },
-		.mode = mode,
-	};
-
-	return ioctl(fd, UFFDIO_REGISTER, &reg);
-}
-
-static int uffd_unregister(int fd, void *vma)
-{
-	struct uffdio_range range = { .start = (uintptr_t)vma, .len = PAGES * page_size };
-
-	return ioctl(fd, UFFDIO_UNREGISTER, &range);
-}
-
-static int write_protect(int fd, void *addr, size_t pages, bool on)
-{
-	struct uffdio_writeprotect wp = {
-		.range = { .start = (uintptr_t)addr, .len = pages * page_size },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(fd, UFFDIO_WRITEPROTECT, &wp);
-}
 
 /* Resolves a missing page: even ones by a copy with its number, odd ones zero. */
 static void resolve_missing(int fd, char *page, size_t nr)
@@ -132,7 +90,7 @@ TEST_F(laf, missing)
 
 	w.fd = uffd_open(0);
 	ASSERT_LE(0, w.fd);
-	ASSERT_EQ(0, uffd_register(w.fd, w.vma, UFFDIO_REGISTER_MODE_MISSING));
+	ASSERT_EQ(0, uffd_register(w.fd, w.vma, PAGES, UFFDIO_REGISTER_MODE_MISSING));
 	ASSERT_EQ(0, pthread_create(&w.thread, NULL, watcher, &w));
 	for (i = 0; i < PAGES; i++) {
 		volatile char *page = page_at(w.vma, i);
@@ -148,7 +106,7 @@ TEST_F(laf, missing)
 	EXPECT_FALSE(w.elsewhere);
 
 	/* Large again when nobody watches. */
-	ASSERT_EQ(0, uffd_unregister(w.fd, w.vma));
+	ASSERT_EQ(0, uffd_unregister(w.fd, w.vma, PAGES));
 	madvise(w.vma, PAGES * page_size, MADV_DONTNEED);
 	touch(w.vma);
 	EXPECT_ORDER(4, w.vma);
@@ -165,7 +123,7 @@ TEST_F(laf, missing_after_zap)
 		touch(page_at(w.vma, i));
 	w.fd = uffd_open(0);
 	ASSERT_LE(0, w.fd);
-	ASSERT_EQ(0, uffd_register(w.fd, w.vma, UFFDIO_REGISTER_MODE_MISSING));
+	ASSERT_EQ(0, uffd_register(w.fd, w.vma, PAGES, UFFDIO_REGISTER_MODE_MISSING));
 	ASSERT_EQ(0, pthread_create(&w.thread, NULL, watcher, &w));
 	madvise(page_at(w.vma, 8), 16 * page_size, MADV_DONTNEED);
 	for (i = 0; i < PAGES; i++)
@@ -184,7 +142,7 @@ TEST_F(laf, write_protect)
 	w.fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	if (w.fd < 0)
 		SKIP(return, "no userfaultfd write protection here");
-	ASSERT_EQ(0, uffd_register(w.fd, w.vma, UFFDIO_REGISTER_MODE_WP));
+	ASSERT_EQ(0, uffd_register(w.fd, w.vma, PAGES, UFFDIO_REGISTER_MODE_WP));
 	ASSERT_EQ(0, write_protect(w.fd, w.vma, PAGES, true));
 	ASSERT_EQ(0, pthread_create(&w.thread, NULL, watcher, &w));
 	for (i = 0; i < PAGES; i += 3) {
@@ -211,7 +169,7 @@ TEST_F(laf, write_protect_large)
 	w.fd = uffd_open(UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	if (w.fd < 0)
 		SKIP(return, "no userfaultfd write protection here");
-	ASSERT_EQ(0, uffd_register(w.fd, w.vma, UFFDIO_REGISTER_MODE_WP));
+	ASSERT_EQ(0, uffd_register(w.fd, w.vma, PAGES, UFFDIO_REGISTER_MODE_WP));
 	ASSERT_EQ(0, pthread_create(&w.thread, NULL, watcher, &w));
 	ASSERT_EQ(0, write_protect(w.fd, page_at(w.vma, 5), 6, true));
 	fill(w.vma, PAGES, 4);

@@ -101,21 +101,36 @@ long minor_faults(void)
 	return usage.ru_minflt;
 }
 
+long page_tables(void)
+{
+	drain();
+	return meminfo("PageTables") / (long)(page_size >> 10);
+}
+
+/* They are counted until RCU frees them. */
+bool page_tables_back(long wanted)
+{
+	long now = 0;
+	int try;
+
+	for (try = 0; try < 50; try++) {
+		now = page_tables();
+		if (now <= wanted)
+			return true;
+		usleep(100000);
+	}
+	printf("# %ld page tables wanted, %ld found\n", wanted, now);
+	return false;
+}
+
 void counters_read(struct counters *c)
 {
-	char text[16 << 10], line[64];
 	struct sysinfo info;
 	int i;
 
 	drain();
-	read_file("/proc/vmstat", text, sizeof(text));
-	for (i = 0; i < NR_COUNTERS - 1; i++) {
-		const char *found;
-
-		snprintf(line, sizeof(line), "\n%s ", names[i]);
-		found = strstr(text, line);
-		c->value[i] = found ? strtol(found + strlen(line), NULL, 10) : -1;
-	}
+	for (i = 0; i < NR_COUNTERS - 1; i++)
+		c->value[i] = vmstat(names[i]);
 	sysinfo(&info);
 	c->value[i] = info.freeswap * info.mem_unit / page_size;
 }

@@ -24,8 +24,6 @@
 #include <sys/prctl.h>
 #include "lib.h"
 
-static bool __attribute__((unused)) longer;	/* -l: sizes for a soak */
-
 #define __ORDER(kind, want, found, note, ...) do {			\
 	int __want = (want), __found = (found);				\
 	kind##_EQ(__want, __found) {					\

@@ -49,6 +49,14 @@ char *map_new(size_t pages)
 	return map(reserve(pages), pages);
 }
 
+char *map_small(size_t pages)
+{
+	char *vma = map_new(pages);
+
+	madvise(vma, pages * page_size, MADV_NOHUGEPAGE);
+	return vma;
+}
+
 char *page_at(const void *base, size_t n)
 {
 	return (char *)base + n * page_size;

@@ -7,6 +7,8 @@
 #ifndef LIB_H
 #define LIB_H
 
+#include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@ extern int pmd_order;
 #define THP "/sys/kernel/mm/transparent_hugepage/"
 void settings_init(void);
 int read_file(const char *path, char *buf, size_t size);
+void read_all(const char *path);		/* and forget it */
 int write_file(const char *path, const char *value);
 int setting(const char *path, const char *value);
 int settings_mark(void);
@@ -61,6 +64,7 @@ void size_stats_since(struct size_stats *s);	/* now minus @s */
 char *reserve(size_t pages);			/* PMD-aligned address space */
 char *map(void *at, size_t pages);		/* private, anonymous, RW */
 char *map_new(size_t pages);			/* both */
+char *map_small(size_t pages);			/* no folio, no huge page */
 char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
@@ -98,12 +102,55 @@ long meminfo(const char *name);					/* kB */
 long smaps(const void *addr, size_t pages, const char *field);	/* kB */
 long rss_anon(void);		/* kB, as the mm counts it */
 long minor_faults(void);
+long page_tables(void);		/* of all processes, until RCU has freed them */
+bool page_tables_back(long wanted);
+
+/* pte_table.c */
+#define NO_RECLAIM "this test wants CONFIG_FREE_USER_PTE, and tables that are freed"
+struct tables {
+	long vm;	/* of this process */
+	long empty, inplace, shrinker, refilled;
+};
+int reclaim_mode(const char *mode);
+bool reclaim_begin(const char *mode);
+long tables_of(pid_t pid);
+void tables_read(struct tables *t);
+struct tables tables_since(const struct tables *was);	/* now minus @was */
+void shrink(void);
+void shrink_tables(void);
+int reclaim_tables_of(pid_t pid, const char *text);
 
 /* process.c */
 pid_t child(void);		/* fork; the child dies with its parent */
 bool child_ok(pid_t pid);	/* waits; true when it exited with 0 */
 void pin_cpu(int cpu);
 double seconds(void);		/* on a clock that only goes forward */
+
+/* actor.c: somebody who does the same again and again, until he is stopped */
+struct actor {
+	void (*act)(struct actor *a);
+	char *vma;
+	int fd;
+	void *data;
+	pthread_t thread;
+	bool stop;
+	unsigned long rounds;
+	unsigned long wrong;
+	uint32_t random;
+};
+extern bool longer;		/* -l: sizes for a soak */
+uint32_t any(struct actor *a, uint32_t below);
+void actors_start(struct actor *actors, size_t nr);
+void actors_stop(struct actor *actors, size_t nr);
+double after(double short_time);
+void act_for(struct actor *actors, size_t nr, double time);
+
+/* uffd.c */
+int uffd_open(uint64_t features);
+struct uffdio_range uffd_range(const void *vma, size_t pages);
+int uffd_register(int fd, const void *vma, size_t pages, uint64_t mode);
+int uffd_unregister(int fd, const void *vma, size_t pages);
+int write_protect(int fd, const void *vma, size_t pages, bool on);
 
 /* node.c */
 bool two_nodes(void);		/* a guest with NUMA=2 */

@@ -51,6 +51,16 @@ int read_file(const char *path, char *buf, size_t size)
 	return len;
 }
 
+void read_all(const char *path)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
 /* 0 or -errno */
 int write_file(const char *path, const char *value)
 {
