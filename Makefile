@@ -66,6 +66,9 @@ bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: an
 bench-mm:	## what the basic memory operations cost, in kernel instructions (PEERS=1: and 6.12)
 	bench/mm/mm.sh
 
+bench-pte:	## which page tables stay behind when memory is given back, and what FREE_USER_PTE costs
+	bench/pte/pte.sh
+
 clean:		## removes what was built and measured; keeps the sources and the tree
 	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results build/run.*
 
@@ -83,4 +86,4 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # JOBS=N    (all cores) parallel compilers
 
 .PHONY: help tree refresh series kernel print-image boot run check bisect test tests-build \
-	test-mutants test-peers stress bench bench-mm clean
+	test-mutants test-peers stress bench bench-mm bench-pte clean

@@ -27,6 +27,18 @@ void die(const char *format, ...)
 	_exit(2);
 }
 
+void check(bool error, const char *what)
+{
+	if (error)
+		die("%s: %s", what, strerror(errno));
+}
+
+void touch(volatile char *area, size_t size, size_t step)
+{
+	for (size_t offset = 0; offset < size; offset += step)
+		area[offset] = 1;
+}
+
 int counter_open(pid_t pid, int cpu, enum mode mode, bool on_exec)
 {
 	struct perf_event_attr attr = {

@@ -13,6 +13,11 @@ enum mode { USER, KERNEL };
 
 /* One line on stderr, then exit 2. */
 void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/* The same if error, with what and errno's text. */
+void check(bool error, const char *what);
+
+/* Writes to one byte every step bytes. */
+void touch(volatile char *area, size_t size, size_t step);
 
 /*
  * A counter of retired instructions.  pid and cpu as in perf_event_open(2); it

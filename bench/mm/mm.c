@@ -95,12 +95,6 @@ static void result(enum row row, double value)
 		rows[row].value = value;
 }
 
-static void check(int error, const char *what)
-{
-	if (error)
-		die("%s: %s", what, strerror(errno));
-}
-
 static char *map(size_t size, int flags)
 {
 	char *area = mmap(ADDRESS, size, PROT_READ | PROT_WRITE,
@@ -108,12 +102,6 @@ static char *map(size_t size, int flags)
 
 	check(area != ADDRESS, "mmap");
 	return area;
-}
-
-static void touch(volatile char *area, size_t size, size_t step)
-{
-	for (size_t offset = 0; offset < size; offset += step)
-		area[offset] = 1;
 }
 
 static char *map_touched(void)
