@@ -268,7 +268,7 @@ static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 	folio_add_new_anon_rmap_range(folio, &folio->page, nr, vma, addr);
 	folio_add_lru_vma(folio, vma);
 	set_ptes(mm, addr, first, entry, nr);
-	pte_table_add(first, nr);
+	pte_table_add(mm, first, nr);
 	update_mmu_cache_range(vma, addr, first, nr);
 	pte_unmap_unlock(vmf->pte, vmf->ptl);
 
@@ -313,7 +313,7 @@ vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 	if (vma->vm_end - table_addr < PMD_SIZE)
 		w.hi = pte_index(vma->vm_end);
 
-	table = pte_try_map(vmf->pmd, table_addr);
+	table = pte_try_remap(vmf->pmd, table_addr);
 	if (unlikely(!table))
 		return VM_FAULT_FALLBACK;
 	order = scan_window(table, &w, orders);

@@ -5,8 +5,17 @@
  * What include/linux/pte_table.h has no need to do inline.
  */
 
+#include <linux/bitfield.h>
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/pgalloc.h>
 #include <linux/pte_table.h>
+#include <linux/rcupdate.h>
+#include <linux/sysctl.h>
+#include <linux/vmstat.h>
+#include <asm/tlb.h>
+
+#include "internal.h"
 
 /**
  * pte_table_missing - report the entry of a table that is none, if it is bad
@@ -65,12 +74,266 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 	pte_t *pte = pte_alloc_map_lock(mm, pmd, addr, &ptl);
 
 	if (pte) {
-		pte_table_pin(pte);
+		pte_table_pin(mm, pte);
 		pte_unmap_unlock(pte, ptl);
 	}
 	return pte;
 }
 #endif
+
+#ifdef CONFIG_FREE_USER_PTE
+/**
+ * pte_table_turned - a table has become empty, or is not any more
+ * @mm: the address space
+ * @table: the table
+ *
+ * Context: The PTL is held.
+ */
+void pte_table_turned(struct mm_struct *mm, struct page *table)
+{
+	if (table->pte_flags & PTE_TABLE_PINNED)
+		return;
+	if (table->pte_nr) {
+		if (table->pte_flags & PTE_TABLE_EMPTY)
+			count_vm_event(PTE_TABLE_REFILLED);
+		pte_table_forget(mm, table);
+		return;
+	}
+	/* all tables of an address space that nobody uses go away anyway */
+	if (!atomic_read(&mm->mm_users))
+		return;
+
+	table->pte_flags = PTE_TABLE_EMPTY;
+	inc_node_page_state(table, NR_PTE_TABLE_EMPTY);
+	pte_table_mm_inc(mm, table);
+}
+
+/**
+ * pte_table_forget - do not count a table among the empty ones any more
+ * @mm: the address space
+ * @table: the table
+ *
+ * Context: The PTL is held, or nobody else can get at the table.
+ */
+void pte_table_forget(struct mm_struct *mm, struct page *table)
+{
+	if (table->pte_flags & PTE_TABLE_EMPTY) {
+		dec_node_page_state(table, NR_PTE_TABLE_EMPTY);
+		atomic_long_dec(&mm->pte_tables.nr_empty);
+	}
+	table->pte_flags &= ~(PTE_TABLE_EMPTY | PTE_TABLE_PASS);
+}
+
+/**
+ * pte_table_gone - an empty table is not in the pmd any more
+ * @mm: the address space
+ * @table: the table
+ *
+ * Context: Nobody sets an entry of it any more.
+ */
+void pte_table_gone(struct mm_struct *mm, struct page *table)
+{
+	VM_WARN_ON_ONCE(table->pte_nr && !(table->pte_flags & PTE_TABLE_PINNED));
+	pte_table_forget(mm, table);
+}
+
+/**
+ * pte_table_looks_empty - is there a table that may be freed, by the look of it?
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ *
+ * Context: mmap_lock held.
+ * Return: a hint, which may be wrong as soon as it is known.
+ */
+bool pte_table_looks_empty(pmd_t *pmd, unsigned long addr)
+{
+	pte_t *pte = pte_try_map(pmd, addr);
+	struct page *table;
+	bool empty;
+
+	if (!pte)
+		return false;
+
+	table = virt_to_page(pte);
+	empty = !READ_ONCE(table->pte_nr) &&
+		!(READ_ONCE(table->pte_flags) & PTE_TABLE_PINNED);
+	pte_try_unmap(pte);
+	return empty;
+}
+
+#ifdef CONFIG_DEBUG_FREE_USER_PTE
+static void mark_removed(struct mmu_gather *tlb, struct page *table)
+{
+	struct rcu_gp_oldstate state;
+
+	tlb->tables_start = 0;
+	tlb->tables_end = 0;
+	get_state_synchronize_rcu_full(&state);
+	table->pte_removed = state.rgos_norm;
+}
+
+static void warn_not_flushed(struct mmu_gather *tlb, unsigned long addr)
+{
+	WARN(addr < tlb->tables_start || addr >= tlb->tables_end,
+	     "PTE table removed, but its walk caches are not flushed\n");
+}
+#else
+static void mark_removed(struct mmu_gather *tlb, struct page *table) { }
+static void warn_not_flushed(struct mmu_gather *tlb, unsigned long addr) { }
+#endif
+
+/**
+ * pte_table_try_free - take a table out of its pmd if it is empty, and free it
+ * @tlb: a gather of the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @pass: only if it was empty in another pass, too; 0: now
+ *
+ * Documentation/mm/pte_tables.rst has who can race, and why each is safe.
+ *
+ * Context: mmap_lock held, for reading at least, until @tlb is finished. No PTL
+ *	held. Takes the lock of the pmd, and that of the table.
+ * Return: true if the table has been taken out. It is freed when RCU readers
+ *	have left.
+ */
+bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
+			u8 pass)
+{
+	struct mm_struct *mm = tlb->mm;
+	struct page *table;
+	bool freed = false;
+	u8 found;
+	spinlock_t *pml;	/* of the table that pmd is in */
+	spinlock_t *ptl;	/* of the table that it points to */
+	pmd_t pmdval;
+
+	mmap_assert_locked(mm);
+	if (!pte_table_looks_empty(pmd, addr))
+		return false;
+
+	/* from here on nobody puts another table or a huge page there */
+	pml = pmd_lock(mm, pmd);
+	pmdval = *pmd;
+	if (!pmd_is_table(pmdval))
+		goto unlock_pmd;
+
+	/* and from here on nobody who has mapped this one uses it */
+	ptl = pte_lockptr(mm, &pmdval);
+	if (ptl != pml)
+		spin_lock_nested(ptl, SINGLE_DEPTH_NESTING);
+	else
+		__acquire(ptl);
+
+	pte_table_verify((pte_t *)pmd_page_vaddr(pmdval));
+	table = pmd_pgtable(pmdval);
+	if (table->pte_nr || (table->pte_flags & PTE_TABLE_PINNED))
+		goto unlock_table;
+	found = FIELD_GET(PTE_TABLE_PASS, table->pte_flags);
+	if (pass && (!found || found == pass)) {
+		table->pte_flags |= FIELD_PREP(PTE_TABLE_PASS, pass);
+		goto unlock_table;
+	}
+
+	/*
+	 * Who finds no table will not take its lock, and so will not flush what
+	 * is pending for entries that were cleared under it: by try_to_unmap(),
+	 * or in the gather of somebody who has not come to its end yet.
+	 */
+	flush_tlb_batched_pending(mm);
+	if (mm_tlb_flush_nested(mm))
+		tlb_flush_pte_range(tlb, addr & PMD_MASK, PMD_SIZE);
+
+	pmd_clear(pmd);
+	mark_removed(tlb, table);
+	mm_dec_nr_ptes(mm);
+	pte_table_gone(mm, table);
+	pte_free_tlb(tlb, table, addr);
+	/*
+	 * Entries and walk caches, before the pmd has another table (arm64:
+	 * break before make) or maps a huge page over what is still cached.
+	 */
+	tlb_flush_mmu_tlbonly(tlb);
+	warn_not_flushed(tlb, addr);
+	freed = true;
+
+unlock_table:
+	if (ptl != pml)
+		spin_unlock(ptl);
+	else
+		__release(ptl);
+unlock_pmd:
+	spin_unlock(pml);
+	return freed;
+}
+
+enum {
+	PTE_TABLE_RECLAIM_OFF,
+	PTE_TABLE_RECLAIM_SHRINKER,
+	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
+	PTE_TABLE_RECLAIM_ALWAYS,
+};
+
+static int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
+
+/**
+ * pte_table_frees_in_place - does who empties a table free it?
+ * @span: bytes that are zapped in one piece
+ *
+ * Return: true if vm.pte_table_reclaim says so.
+ */
+bool pte_table_frees_in_place(unsigned long span)
+{
+	int mode = READ_ONCE(sysctl_pte_table_reclaim);
+
+	return mode == PTE_TABLE_RECLAIM_ALWAYS ||
+	       (mode == PTE_TABLE_RECLAIM_SPANS && span >= PMD_SIZE);
+}
+
+/**
+ * pte_table_shrinks - may the shrinker free tables?
+ *
+ * Return: true if vm.pte_table_reclaim says so.
+ */
+bool pte_table_shrinks(void)
+{
+	return READ_ONCE(sysctl_pte_table_reclaim) != PTE_TABLE_RECLAIM_OFF;
+}
+
+/**
+ * pte_table_free_in_place - free the table that has just been zapped, if empty
+ * @tlb: the gather of the zap
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ *
+ * Context: as for pte_table_try_free().
+ */
+void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
+			     unsigned long addr)
+{
+	if (pte_table_try_free(tlb, pmd, addr, 0))
+		count_vm_event(PTE_TABLE_FREED_INPLACE);
+}
+
+static struct ctl_table pte_table_sysctls[] = {
+	{
+		.procname	= "pte_table_reclaim",
+		.data		= &sysctl_pte_table_reclaim,
+		.maxlen		= sizeof(sysctl_pte_table_reclaim),
+		.mode		= 0644,
+		.proc_handler	= proc_dointvec_minmax,
+		.extra1		= SYSCTL_ZERO,
+		.extra2		= SYSCTL_THREE,
+	},
+	{ }
+};
+
+static int __init pte_table_init_sysctls(void)
+{
+	register_sysctl_init("vm", pte_table_sysctls);
+	return 0;
+}
+late_initcall(pte_table_init_sysctls);
+#endif /* CONFIG_FREE_USER_PTE */
 
 #ifdef CONFIG_DEBUG_FREE_USER_PTE
 /**
@@ -88,15 +351,38 @@ void pte_table_verify(pte_t *pte)
 	struct page *page = virt_to_page(pte);
 	unsigned int i, nr = 0;
 
-	if (page->pte_pinned)
+	if (page->pte_flags & PTE_TABLE_PINNED)
 		return;
 	for (i = 0; i < PTRS_PER_PTE; i++)
 		nr += !pte_none(READ_ONCE(table[i]));
 	if (WARN(nr != page->pte_nr, "%u entries, but the count is %u\n",
 		 nr, page->pte_nr))
-		page->pte_pinned = true;
+		page->pte_flags |= PTE_TABLE_PINNED;
 }
 EXPORT_SYMBOL_GPL(pte_table_verify); /* pte_unmap_unlock() calls it */
+
+/**
+ * pte_table_verify_freed - warn if a table is freed that somebody may still use
+ * @table: the table
+ *
+ * Context: The table's lock is about to be freed.
+ */
+void pte_table_verify_freed(struct page *table)
+{
+	struct rcu_gp_oldstate state;
+
+	WARN(table->pte_flags & PTE_TABLE_EMPTY,
+	     "PTE table freed, but still counted as an empty one\n");
+	if (!table->pte_removed)
+		return;
+
+	/* call_rcu() waits for a normal grace period: the other one is not over */
+	get_state_synchronize_rcu_full(&state);
+	state.rgos_norm = table->pte_removed;
+	WARN(!poll_state_synchronize_rcu_full(&state),
+	     "PTE table freed while RCU readers may use it\n");
+	table->pte_removed = 0;
+}
 #endif
 
 #ifdef CONFIG_FREE_USER_PTE_KUNIT_TEST

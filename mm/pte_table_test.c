@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit: which table a pmd is, and whether it is the same one. */
+/*
+ * KUnit: which table a pmd is, and whether it is the same one; when a table counts as
+ * an empty one.
+ */
 
 #include <kunit/test.h>
 #include <linux/huge_mm.h>
 #include <linux/pgalloc.h>
+#include <linux/sched/mm.h>
 
 static void is_table(struct kunit *test)
 {
@@ -45,9 +49,54 @@ static void recheck(struct kunit *test)
 	__free_pages(page, 1);
 }
 
+static void expect_empty(struct kunit *test, struct mm_struct *mm,
+			 pgtable_t table, bool empty)
+{
+	KUNIT_EXPECT_EQ(test, !!(table->pte_flags & PTE_TABLE_EMPTY), empty);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&mm->pte_tables.nr_empty), empty);
+}
+
+static void turns(struct kunit *test)
+{
+	struct mm_struct *mm = mm_alloc();
+	pgtable_t table;
+	pte_t *pte;
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	table = pte_alloc_one(mm);
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	pte = page_address(table);
+
+	/* a new one has never been in use */
+	expect_empty(test, mm, table, false);
+	pte_table_add(mm, pte, 2);
+	expect_empty(test, mm, table, false);
+	pte_table_sub(mm, pte + 1, 1);
+	expect_empty(test, mm, table, false);
+	pte_table_sub(mm, pte, 1);
+	expect_empty(test, mm, table, true);
+	/* what the shrinker has seen is not true any more */
+	table->pte_flags |= PTE_TABLE_PASS;
+	pte_table_add(mm, pte, PTRS_PER_PTE);
+	expect_empty(test, mm, table, false);
+	KUNIT_EXPECT_EQ(test, table->pte_flags, 0);
+	pte_table_sub(mm, pte, PTRS_PER_PTE);
+	expect_empty(test, mm, table, true);
+	pte_table_pin(mm, pte);
+	expect_empty(test, mm, table, false);
+	/* others may still count what is theirs */
+	pte_table_add(mm, pte, 1);
+	pte_table_sub(mm, pte, 1);
+	expect_empty(test, mm, table, false);
+
+	pte_free(mm, table);
+	mmput(mm);
+}
+
 static struct kunit_case pte_table_cases[] = {
 	KUNIT_CASE(is_table),
 	KUNIT_CASE(recheck),
+	KUNIT_CASE(turns),
 	{}
 };
 

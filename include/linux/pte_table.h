@@ -18,6 +18,9 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
+struct mem_cgroup;
+struct mmu_gather;
+
 #ifdef CONFIG_MMU
 
 void pte_table_missing(pmd_t *pmd);
@@ -33,6 +36,19 @@ static inline bool pmd_is_table(pmd_t pmdval)
 	return pmd_present(pmdval) && !pmd_trans_huge(pmdval) &&
 	       !pmd_devmap(pmdval) && !pmd_bad(pmdval);
 }
+
+/*
+ * The entry of a table that is there, which the compiler cannot tell from an
+ * address: a caller's check for a table that has gone is then left out.
+ */
+#define pte_never_null(pte)						\
+({									\
+	pte_t *__never_null = (pte);					\
+									\
+	if (!__never_null)						\
+		__builtin_unreachable();				\
+	__never_null;							\
+})
 
 /* Sparse does not see the RCU sections: they end in other functions. */
 #if defined(CONFIG_FREE_USER_PTE) && !defined(__CHECKER__)
@@ -112,7 +128,7 @@ static inline pte_t *pte_try_map_nolock(struct mm_struct *mm, pmd_t *pmd,
 		return NULL;
 
 	*ptl = pte_lockptr(mm, pmdval);
-	return pte_offset_map(pmdval, addr);
+	return pte_never_null(pte_offset_map(pmdval, addr));
 }
 
 /**
@@ -130,7 +146,7 @@ static inline pte_t *pte_try_map(pmd_t *pmd, unsigned long addr)
 	if (!pte_table_enter(pmd, &pmdval))
 		return NULL;
 
-	return pte_offset_map(&pmdval, addr);
+	return pte_never_null(pte_offset_map(&pmdval, addr));
 }
 
 /**
@@ -184,25 +200,67 @@ static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
  * @ptlp: set to the lock, which is held
  *
  * For those who have seen that @pmd is a page table, and have held mmap_lock
- * ever since: only FREE_USER_PTE could have taken it away, and it is not looked
- * at again without.
+ * (truncation: i_mmap_rwsem) ever since: only FREE_USER_PTE could have taken it
+ * away, and it is not looked at again without.
  *
- * Context: mmap_lock held, no PTL held.
+ * Context: mmap_lock or an rmap lock held, no PTL held.
  * Return: as of pte_try_map_lock().
  */
-static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
-				    unsigned long addr, spinlock_t **ptlp)
+static __always_inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
+					     unsigned long addr,
+					     spinlock_t **ptlp)
 {
 	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
 		return pte_try_map_lock(mm, pmd, addr, ptlp);
 
-	return pte_offset_map_lock(mm, pmd, addr, ptlp);
+	return pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp));
+}
+
+/**
+ * pte_try_remap - pte_try_map() in a table that was seen before
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ *
+ * For the same callers as pte_try_relock(). Ends with pte_try_unmap().
+ *
+ * Context: mmap_lock held; otherwise as for pte_try_map_nolock().
+ * Return: as of pte_try_map().
+ */
+static __always_inline pte_t *pte_try_remap(pmd_t *pmd, unsigned long addr)
+{
+	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
+		return pte_try_map(pmd, addr);
+
+	return pte_never_null(pte_offset_map(pmd, addr));
 }
 
 #ifdef CONFIG_FREE_USER_PTE
 
+/* page->pte_flags of a PTE table, changed under its lock */
+#define PTE_TABLE_PINNED	BIT(0)	/* has entries that nobody counts: it stays */
+#define PTE_TABLE_EMPTY		BIT(1)	/* has had entries, has none: nr_pte_table_empty */
+#define PTE_TABLE_PASS		GENMASK(15, 8)	/* of the shrinker, that found it empty */
+
+void pte_table_turned(struct mm_struct *mm, struct page *table);
+void pte_table_forget(struct mm_struct *mm, struct page *table);
+void pte_table_gone(struct mm_struct *mm, struct page *table);
+bool pte_table_looks_empty(pmd_t *pmd, unsigned long addr);
+bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
+			u8 pass);
+void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
+			     unsigned long addr);
+bool pte_table_frees_in_place(unsigned long span);
+int pte_table_reclaim_mm(struct mm_struct *mm);
+bool pte_table_shrinks(void);
+void pte_table_mm_inc(struct mm_struct *mm, struct page *table);
+void pte_table_mm_init(struct mm_struct *mm);
+void pte_table_mm_exit(struct mm_struct *mm);
+void pte_table_memcg_init(struct mem_cgroup *memcg);
+void pte_table_memcg_offline(struct mem_cgroup *memcg);
+
 /**
  * pte_table_add - count entries that have been none and are not any more
+ * @mm: the address space
  * @pte: any PTE of the table
  * @nr: how many; less than 0 if that many are none now
  *
@@ -211,21 +269,29 @@ static inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
  *
  * Context: The PTL is held.
  */
-static inline void pte_table_add(pte_t *pte, int nr)
+static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr)
 {
-	virt_to_page(pte)->pte_nr += nr;
+	struct page *table = virt_to_page(pte);
+	u16 before = table->pte_nr;
+	u16 now = before + nr;
+
+	/* pte_table_looks_empty() reads it without the lock */
+	WRITE_ONCE(table->pte_nr, now);
+	if (unlikely(!before != !now))
+		pte_table_turned(mm, table);
 }
 
 /**
  * pte_table_sub - count entries that are none now
+ * @mm: the address space
  * @pte: any PTE of the table
  * @nr: how many
  *
  * Context: The PTL is held.
  */
-static inline void pte_table_sub(pte_t *pte, unsigned int nr)
+static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr)
 {
-	virt_to_page(pte)->pte_nr -= nr;
+	pte_table_add(mm, pte, -nr);
 }
 
 /**
@@ -233,7 +299,7 @@ static inline void pte_table_sub(pte_t *pte, unsigned int nr)
  * @table: the table
  * @nr: how many are not none
  *
- * Context: Nobody else can get at the table.
+ * Context: Nobody else can get at the table, and it is not PTE_TABLE_EMPTY.
  */
 static inline void pte_table_set(pgtable_t table, unsigned int nr)
 {
@@ -242,6 +308,7 @@ static inline void pte_table_set(pgtable_t table, unsigned int nr)
 
 /**
  * pte_table_pin - keep a table until the address space around it goes away
+ * @mm: the address space; NULL for a table that has just been allocated
  * @pte: any PTE of the table
  *
  * For a table in which somebody sets entries without the PTL, or outside of any
@@ -249,29 +316,52 @@ static inline void pte_table_set(pgtable_t table, unsigned int nr)
  *
  * Context: The PTL is held, or nobody else knows the table.
  */
-static inline void pte_table_pin(pte_t *pte)
+static inline void pte_table_pin(struct mm_struct *mm, pte_t *pte)
 {
-	virt_to_page(pte)->pte_pinned = true;
+	struct page *table = virt_to_page(pte);
+
+	pte_table_forget(mm, table);
+	table->pte_flags |= PTE_TABLE_PINNED;
 }
 
 /**
- * pte_table_check_empty - warn if a table that nobody will use has entries
- * @table: the table
+ * pte_table_pinned - is there a table here in which others set entries?
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
  *
- * Context: Nobody sets an entry any more.
+ * Context: mmap_lock or a lock that keeps the VMA held.
+ * Return: true if there is; it stays.
  */
-static inline void pte_table_check_empty(pgtable_t table)
+static inline bool pte_table_pinned(pmd_t *pmd, unsigned long addr)
 {
-	VM_WARN_ON_ONCE(table->pte_nr && !table->pte_pinned);
+	pte_t *pte = pte_try_map(pmd, addr);
+	bool pinned;
+
+	if (!pte)
+		return false;
+
+	pinned = READ_ONCE(virt_to_page(pte)->pte_flags) & PTE_TABLE_PINNED;
+	pte_try_unmap(pte);
+	return pinned;
 }
 
 #else /* CONFIG_FREE_USER_PTE */
 
-static inline void pte_table_add(pte_t *pte, int nr) { }
-static inline void pte_table_sub(pte_t *pte, unsigned int nr) { }
+static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr) { }
+static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr) { }
 static inline void pte_table_set(pgtable_t table, unsigned int nr) { }
-static inline void pte_table_pin(pte_t *pte) { }
-static inline void pte_table_check_empty(pgtable_t table) { }
+static inline void pte_table_pin(struct mm_struct *mm, pte_t *pte) { }
+static inline void pte_table_forget(struct mm_struct *mm, struct page *table) { }
+static inline void pte_table_gone(struct mm_struct *mm, struct page *table) { }
+static inline void pte_table_mm_init(struct mm_struct *mm) { }
+static inline void pte_table_mm_exit(struct mm_struct *mm) { }
+static inline void pte_table_memcg_init(struct mem_cgroup *memcg) { }
+static inline void pte_table_memcg_offline(struct mem_cgroup *memcg) { }
+static inline bool pte_table_looks_empty(pmd_t *pmd, unsigned long addr) { return false; }
+static inline bool pte_table_pinned(pmd_t *pmd, unsigned long addr) { return true; }
+static inline bool pte_table_frees_in_place(unsigned long span) { return false; }
+static inline void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
+					   unsigned long addr) { }
 
 #endif /* CONFIG_FREE_USER_PTE */
 
@@ -286,14 +376,6 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
  * Sparse cannot follow a lock that is held if a pointer is not NULL. It is shown
  * functions that always find a table.
  */
-#define pte_never_null(pte)						\
-({									\
-	pte_t *__never_null = (pte);					\
-									\
-	if (!__never_null)						\
-		__builtin_unreachable();				\
-	__never_null;							\
-})
 #define pte_try_map_lock(mm, pmd, addr, ptlp)				\
 	pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp))
 #define pte_try_relock(mm, pmd, addr, ptlp)				\
