@@ -410,9 +410,10 @@ static int run_process(unsigned int nr)
 static void disturb(struct thread *t, const pid_t *pids)
 {
 	static const char * const modes[] = { "always", "inherit", "madvise", "never" };
+	static const char * const reclaim_modes[] = { "0", "1", "2", "3" };
 	char text[64];
 
-	switch (next(t, 9)) {
+	switch (next(t, 11)) {
 	case 0:
 	case 1:
 	case 2:
@@ -442,6 +443,12 @@ static void disturb(struct thread *t, const pid_t *pids)
 
 			syscall(__NR_migrate_pages, pids[next(t, PROCESSES)], 64UL, &old, &new);
 		}
+		break;
+	case 9:
+		reclaim_mode(reclaim_modes[next(t, 4)]);
+		break;
+	case 10:
+		reclaim_tables_of(pids[next(t, PROCESSES)], "1");
 		break;
 	}
 }
