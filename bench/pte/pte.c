@@ -21,7 +21,8 @@
 #define PAGE	(4 * KB)
 #define TABLE	(2 * MB)	/* what one PTE table maps */
 #define RANGE	(50 * GB)
-#define ADDRESS	((char *)(1UL << 40) + 68 * KB)
+/* To what a folio of 64K is aligned: one that began in what was given back would stay. */
+#define ADDRESS	((char *)(1UL << 40) + 192 * KB)
 #define FEW	(TABLE / 16)	/* a page in so many bytes */
 #define ALL	PAGE
 /* Where reclaim gives the memory back: how much may be in use until then. */
