@@ -27,7 +27,8 @@
 #define ALL	PAGE
 /* Where reclaim gives the memory back: how much may be in use until then. */
 #define RECLAIMED	(512 * MB)
-#define FILE_NAME	"sparse"
+/* not where the benchmark lies: that is a tmpfs */
+#define FILE_NAME	"/sparse"
 
 static const char *cgroup;
 
@@ -119,7 +120,7 @@ static int open_file(enum file file)
 	if (file == NONE)
 		return -1;
 	if (file == SHMEM)
-		return sparse_file(memfd_create(FILE_NAME, MFD_CLOEXEC));
+		return sparse_file(memfd_create("sparse", MFD_CLOEXEC));
 	fd = sparse_file(open(FILE_NAME, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
 	unlink(FILE_NAME);
 	return fd;
