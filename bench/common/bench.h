@@ -9,6 +9,12 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+#define KB	1024UL
+#define MB	(1024 * KB)
+#define GB	(1024 * MB)
+#define PAGE	(4 * KB)
+#define TABLE	(2 * MB)	/* what one PTE table maps */
+
 enum mode { USER, KERNEL };
 
 /* One line on stderr, then exit 2. */

@@ -22,11 +22,6 @@
 
 #include "../common/bench.h"
 
-#define KB		1024UL
-#define MB		(1024 * KB)
-#define GB		(1024 * MB)
-#define PAGE		(4 * KB)
-#define TABLE		(2 * MB)	/* what one PTE table maps */
 #define AREA		(64 * MB)
 #define PAGES		(AREA / PAGE)
 #define SPARSE_STEP	(16 * PAGE)

@@ -6,20 +6,13 @@
  * back, 2 MiB at a time, in the ways that programs and the kernel have.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../common/bench.h"
 
-#define KB	1024UL
-#define MB	(1024 * KB)
-#define GB	(1024 * MB)
-#define PAGE	(4 * KB)
-#define TABLE	(2 * MB)	/* what one PTE table maps */
 #define RANGE	(50 * GB)
 /* To what a folio of 64K is aligned: one that began in what was given back would stay. */
 #define ADDRESS	((char *)(1UL << 40) + 192 * KB)

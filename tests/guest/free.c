@@ -47,13 +47,6 @@ static int zap(char *vma, size_t from, size_t pages)
 	return madvise(page_at(vma, from), pages * page_size, MADV_DONTNEED) ? -errno : 0;
 }
 
-static char *map_small_at(char *at, size_t pages)
-{
-	map(at, pages);
-	madvise(at, pages * page_size, MADV_NOHUGEPAGE);
-	return at;
-}
-
 /*
  * Room for @tables tables, more than there is memory for. Each is empty once it has
  * had an entry.

@@ -384,8 +384,7 @@ static void map_again(struct actor *a)
 	check_theirs(a);
 	if (any(a, 2))
 		munmap(theirs, THEIRS * page_size);
-	map(theirs, THEIRS);
-	madvise(theirs, THEIRS * page_size, MADV_NOHUGEPAGE);
+	map_small_at(theirs, THEIRS);
 	check_page(a, MINE + any(a, THEIRS), 0);
 	drop(a, MINE, THEIRS);
 }

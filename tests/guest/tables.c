@@ -598,7 +598,6 @@ TEST_F(laf, no_memory_for_a_batch)
 	ASSERT_EQ(0, setting("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "1"));
 	for (round = 0; round < rounds; round++) {
 		char *vma = map(space, TABLES * PMD);
-
 		long own = tables_of(getpid());
 
 		madvise(vma, TABLES * PMD * page_size, MADV_NOHUGEPAGE);

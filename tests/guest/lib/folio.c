@@ -49,12 +49,16 @@ char *map_new(size_t pages)
 	return map(reserve(pages), pages);
 }
 
+char *map_small_at(char *at, size_t pages)
+{
+	map(at, pages);
+	madvise(at, pages * page_size, MADV_NOHUGEPAGE);
+	return at;
+}
+
 char *map_small(size_t pages)
 {
-	char *vma = map_new(pages);
-
-	madvise(vma, pages * page_size, MADV_NOHUGEPAGE);
-	return vma;
+	return map_small_at(reserve(pages), pages);
 }
 
 char *page_at(const void *base, size_t n)

@@ -65,6 +65,7 @@ char *reserve(size_t pages);			/* PMD-aligned address space */
 char *map(void *at, size_t pages);		/* private, anonymous, RW */
 char *map_new(size_t pages);			/* both */
 char *map_small(size_t pages);			/* no folio, no huge page */
+char *map_small_at(char *at, size_t pages);
 char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
