@@ -91,21 +91,26 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
  */
 void pte_table_turned(struct mm_struct *mm, struct page *table)
 {
-	if (table->pte_flags & PTE_TABLE_PINNED)
+	u16 flags = table->pte_flags;
+
+	if (flags & PTE_TABLE_PINNED)
 		return;
 	if (table->pte_nr) {
-		if (table->pte_flags & PTE_TABLE_EMPTY)
+		if (flags & PTE_TABLE_EMPTY) {
 			count_vm_event(PTE_TABLE_REFILLED);
-		pte_table_forget(mm, table);
+			pte_table_forget(mm, table);
+		}
 		return;
 	}
 	/* all tables of an address space that nobody uses go away anyway */
 	if (!atomic_read(&mm->mm_users))
 		return;
 
-	table->pte_flags = PTE_TABLE_EMPTY;
-	inc_node_page_state(table, NR_PTE_TABLE_EMPTY);
-	pte_table_mm_inc(mm, table);
+	count_vm_event(NR_PTE_TABLE_EMPTY);
+	atomic_long_inc(&mm->pte_tables.nr_empty);
+	table->pte_flags = flags | PTE_TABLE_EMPTY | PTE_TABLE_LISTED;
+	if (unlikely(!(flags & PTE_TABLE_LISTED)))
+		pte_table_list_mm(mm, table);
 }
 
 /**
@@ -118,7 +123,7 @@ void pte_table_turned(struct mm_struct *mm, struct page *table)
 void pte_table_forget(struct mm_struct *mm, struct page *table)
 {
 	if (table->pte_flags & PTE_TABLE_EMPTY) {
-		dec_node_page_state(table, NR_PTE_TABLE_EMPTY);
+		count_vm_events(NR_PTE_TABLE_EMPTY, -1);
 		atomic_long_dec(&mm->pte_tables.nr_empty);
 	}
 	table->pte_flags &= ~(PTE_TABLE_EMPTY | PTE_TABLE_PASS);

@@ -97,24 +97,23 @@ void pte_table_mm_exit(struct mm_struct *mm)
 }
 
 /**
- * pte_table_mm_inc - there is one more empty table
- * @mm: the address space that it belongs to
- * @table: the table
+ * pte_table_list_mm - tell the shrinker of an address space with an empty table
+ * @mm: the address space
+ * @table: the table, which is empty for the first time
  *
- * The address space is in the list of the group that pays for the table that got
- * empty last: a process that moves to another group leaves the tables behind.
+ * The address space gets into the list of the group that pays for the table, not of
+ * that of the process: one that moves to another group leaves its tables behind. An
+ * address space with tables of two groups is in the list of one of them.
  *
  * Context: The PTL of the table is held.
  */
-void pte_table_mm_inc(struct mm_struct *mm, struct page *table)
+void pte_table_list_mm(struct mm_struct *mm, struct page *table)
 {
 	struct mem_cgroup *memcg;
 
-	atomic_long_inc(&mm->pte_tables.nr_empty);
 	rcu_read_lock();
 	memcg = memcg_of(table);
-	if (unlikely(mm->pte_tables.memcg != memcg ||
-		     list_empty(&mm->pte_tables.list))) {
+	if (mm->pte_tables.memcg != memcg || list_empty(&mm->pte_tables.list)) {
 		spin_lock(&pte_table_lock);
 		/* again: see pte_table_memcg_offline() */
 		memcg = memcg_of(table);

@@ -33,6 +33,10 @@ void pte_table_missing(pmd_t *pmd);
  */
 static inline bool pmd_is_table(pmd_t pmdval)
 {
+	/* arm64, x86: what is not exactly the entry of a table is bad */
+	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
+		return !pmd_bad(pmdval);
+
 	return pmd_present(pmdval) && !pmd_trans_huge(pmdval) &&
 	       !pmd_devmap(pmdval) && !pmd_bad(pmdval);
 }
@@ -73,9 +77,12 @@ static inline void pte_table_read_unlock(void)
  */
 static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 {
-	/* not by value: the CPU may have set the accessed bit since (x86) */
 	pmd_t now = READ_ONCE(*pmd);
 
+	if (likely(pmd_same(now, pmdval)))
+		return true;
+
+	/* the CPU may have set the accessed bit since (x86) */
 	return pmd_is_table(now) &&
 	       pmd_page_vaddr(now) == pmd_page_vaddr(pmdval);
 }
@@ -239,6 +246,7 @@ static __always_inline pte_t *pte_try_remap(pmd_t *pmd, unsigned long addr)
 /* page->pte_flags of a PTE table, changed under its lock */
 #define PTE_TABLE_PINNED	BIT(0)	/* has entries that nobody counts: it stays */
 #define PTE_TABLE_EMPTY		BIT(1)	/* has had entries, has none: nr_pte_table_empty */
+#define PTE_TABLE_LISTED	BIT(2)	/* its group has been told: pte_table_list_mm() */
 #define PTE_TABLE_PASS		GENMASK(15, 8)	/* of the shrinker, that found it empty */
 
 void pte_table_turned(struct mm_struct *mm, struct page *table);
@@ -252,7 +260,7 @@ void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 bool pte_table_frees_in_place(unsigned long span);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
-void pte_table_mm_inc(struct mm_struct *mm, struct page *table);
+void pte_table_list_mm(struct mm_struct *mm, struct page *table);
 void pte_table_mm_init(struct mm_struct *mm);
 void pte_table_mm_exit(struct mm_struct *mm);
 void pte_table_memcg_init(struct mem_cgroup *memcg);

@@ -2,7 +2,9 @@
 /*
  * What unmaps several pages of a folio at once has to unmap these and no others:
  * parts of folios, shared ones, and pages that lie in another order than in
- * their folio. The fixture wants all counters back, and all memory.
+ * their folio. What counts the mappings of several pages of a file at once has to
+ * count each for the cgroup that it is charged to. The fixture wants all counters
+ * back, and all memory.
  */
 #include "lib/fixture.h"
 
@@ -133,4 +135,71 @@ TEST_F(laf, with_gaps)
 	munmap(vma, PAGES * page_size);
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
+}
+
+/* @from, @from + 2, ... of the file are charged to the cgroup of the caller. */
+static bool write_every_other(int fd, size_t from)
+{
+	size_t i;
+
+	for (i = from; i < PAGES; i += 2)
+		if (pwrite(fd, &i, sizeof(i), i * page_size) != sizeof(i))
+			return false;
+	return true;
+}
+
+/* Mapped file pages of the cgroup; its statistics lag behind for 2 s. */
+static long mapped_of_group(long wanted)
+{
+	long mapped = -1;
+	int try;
+
+	for (try = 0; try < 50 && mapped != wanted; try++) {
+		usleep(try ? 100000 : 0);
+		mapped = cgroup_get("memory.stat", "file_mapped") / (long)page_size;
+	}
+	return mapped;
+}
+
+static long mapped_by_all(void)
+{
+	drain();
+	return vmstat("nr_mapped");
+}
+
+TEST_F(stock, pages_of_two_groups)
+{
+	int fd = memfd_create("groups", MFD_CLOEXEC), prot = PROT_READ, round;
+	size_t i;
+	pid_t pid;
+
+	ASSERT_TRUE(cgroup_create());
+	ASSERT_EQ(0, ftruncate(fd, PAGES * page_size));
+	ASSERT_TRUE(write_every_other(fd, 0));
+	pid = child();
+	if (!pid)
+		_exit(!cgroup_enter() || !write_every_other(fd, 1));
+	ASSERT_TRUE(child_ok(pid));
+
+	/* in the first round the pages of this program are mapped, too */
+	for (round = 0; round < 2; round++) {
+		long before = mapped_by_all();
+		char *vma = mmap(reserve(PAGES), PAGES * page_size, prot,
+				 MAP_SHARED | MAP_FIXED, fd, 0);
+
+		for (i = 0; i < PAGES; i++)
+			EXPECT_EQ(i, *(volatile size_t *)page_at(vma, i));
+		EXPECT_EQ(PAGES / 2, mapped_of_group(PAGES / 2));
+		if (round)
+			EXPECT_EQ(before + PAGES, mapped_by_all());
+
+		/* some more of one than of the other */
+		munmap(page_at(vma, 100), 101 * page_size);
+		EXPECT_EQ((PAGES - 100) / 2, mapped_of_group((PAGES - 100) / 2));
+		munmap(vma, PAGES * page_size);
+		EXPECT_EQ(0, mapped_of_group(0));
+		if (round)
+			EXPECT_EQ(before, mapped_by_all());
+	}
+	close(fd);
 }
