@@ -48,6 +48,9 @@ bisect:		## builds what each patch of the series touches, for both architectures
 test:		## the tests: check, KUnit and programs in debug guests of both architectures
 	scripts/test.sh
 
+test-matrix:	## what concerns page tables, on debug kernels of ARCH with other options (configs/matrix)
+	scripts/test.sh matrix
+
 tests-build:	## only compiles the guest programs of ARCH
 	scripts/tests-build.sh
 
@@ -73,7 +76,7 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results build/run.*
 
 # ARCH=arm64|x86_64    (arm64)
-# KERNEL=release|debug|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y
+# KERNEL=release|debug|debug-*|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y; debug-*: see configs/matrix
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
 # SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware

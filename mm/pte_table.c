@@ -92,6 +92,7 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 void pte_table_turned(struct mm_struct *mm, struct page *table)
 {
 	u16 flags = table->pte_flags;
+	u8 list;
 
 	if (flags & PTE_TABLE_PINNED)
 		return;
@@ -108,9 +109,11 @@ void pte_table_turned(struct mm_struct *mm, struct page *table)
 
 	count_vm_event(NR_PTE_TABLE_EMPTY);
 	atomic_long_inc(&mm->pte_tables.nr_empty);
-	table->pte_flags = flags | PTE_TABLE_EMPTY | PTE_TABLE_LISTED;
-	if (unlikely(!(flags & PTE_TABLE_LISTED)))
-		pte_table_list_mm(mm, table);
+	list = READ_ONCE(mm->pte_tables.list_nr);
+	if (unlikely(!list || FIELD_GET(PTE_TABLE_LIST, flags) != list))
+		list = pte_table_list_mm(mm, table);
+	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
+	table->pte_flags = PTE_TABLE_EMPTY | FIELD_PREP(PTE_TABLE_LIST, list);
 }
 
 /**

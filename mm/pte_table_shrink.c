@@ -9,6 +9,7 @@
  * /proc/<pid>/reclaim_pte_tables frees all that are empty.
  */
 
+#include <linux/bitfield.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -76,6 +77,7 @@ void pte_table_mm_init(struct mm_struct *mm)
 	atomic_long_set(&mm->pte_tables.nr_empty, 0);
 	INIT_LIST_HEAD(&mm->pte_tables.list);
 	mm->pte_tables.memcg = NULL;
+	mm->pte_tables.list_nr = 0;
 	mm->pte_tables.cursor = 0;
 	mm->pte_tables.pass = 1;
 }
@@ -97,32 +99,42 @@ void pte_table_mm_exit(struct mm_struct *mm)
 }
 
 /**
- * pte_table_list_mm - tell the shrinker of an address space with an empty table
+ * pte_table_list_mm - put an address space into the list of a table's group
  * @mm: the address space
- * @table: the table, which is empty for the first time
+ * @table: the table, which has become empty
  *
- * The address space gets into the list of the group that pays for the table, not of
- * that of the process: one that moves to another group leaves its tables behind. An
- * address space with tables of two groups is in the list of one of them.
+ * The group is the one that pays for the table, not that of the process: one that
+ * moves to another group leaves its tables behind. An address space with tables of
+ * two groups is in the list of the one whose table got empty last.
+ *
+ * Each change of the list has the next number, which the table keeps: to get empty
+ * again, it has to look for its group only if the number is another one then.
  *
  * Context: The PTL of the table is held.
+ * Return: the number, which is not 0 and fits PTE_TABLE_LIST.
  */
-void pte_table_list_mm(struct mm_struct *mm, struct page *table)
+u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
 {
 	struct mem_cgroup *memcg;
+	u8 nr;
 
 	rcu_read_lock();
 	memcg = memcg_of(table);
-	if (mm->pte_tables.memcg != memcg || list_empty(&mm->pte_tables.list)) {
+	/* the list that it is the number of, or a later one */
+	nr = smp_load_acquire(&mm->pte_tables.list_nr);
+	if (!nr || READ_ONCE(mm->pte_tables.memcg) != memcg) {
 		spin_lock(&pte_table_lock);
 		/* again: see pte_table_memcg_offline() */
 		memcg = memcg_of(table);
-		mm->pte_tables.memcg = memcg;
+		nr = mm->pte_tables.list_nr % FIELD_MAX(PTE_TABLE_LIST) + 1;
+		WRITE_ONCE(mm->pte_tables.memcg, memcg);
+		smp_store_release(&mm->pte_tables.list_nr, nr);
 		list_move_tail(&mm->pte_tables.list, mms_of(memcg));
 		spin_unlock(&pte_table_lock);
 		tell_shrinker(memcg);
 	}
 	rcu_read_unlock();
+	return nr;
 }
 
 #ifdef CONFIG_MEMCG
@@ -150,7 +162,7 @@ void pte_table_memcg_offline(struct mem_cgroup *memcg)
 
 	spin_lock(&pte_table_lock);
 	list_for_each_entry(mm, &memcg->pte_table_mms, pte_tables.list)
-		mm->pte_tables.memcg = parent;
+		WRITE_ONCE(mm->pte_tables.memcg, parent);
 	list_splice_tail_init(&memcg->pte_table_mms, &parent->pte_table_mms);
 	spin_unlock(&pte_table_lock);
 	tell_shrinker(parent);

@@ -67,14 +67,16 @@ static void turns(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, table);
 	pte = page_address(table);
 
-	/* a new one has never been in use */
+	/* a new one has never been in use, but the shrinker may have seen it */
 	expect_empty(test, mm, table, false);
+	table->pte_flags |= PTE_TABLE_PASS;
 	pte_table_add(mm, pte, 2);
 	expect_empty(test, mm, table, false);
 	pte_table_sub(mm, pte + 1, 1);
 	expect_empty(test, mm, table, false);
 	pte_table_sub(mm, pte, 1);
 	expect_empty(test, mm, table, true);
+	KUNIT_EXPECT_EQ(test, table->pte_flags & PTE_TABLE_PASS, 0);
 	/* what the shrinker has seen is not true any more */
 	table->pte_flags |= PTE_TABLE_PASS;
 	pte_table_add(mm, pte, PTRS_PER_PTE);

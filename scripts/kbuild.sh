@@ -39,13 +39,15 @@ kconfig()
 	64k) edit='/LARGE_ANON_FOLIO\|THP_SWAP/d; s/ARM64_4K_PAGES/ARM64_64K_PAGES/' ;;
 	esac
 	case $3 in
-	*debug) own=$top/configs/debug ;;
-	6.12 | tables) own=$top/configs/$3 ;;
+	*debug) own=debug ;;
+	debug-*) own="debug matrix/${3#debug-}" ;;
+	6.12 | tables) own=$3 ;;
 	esac
 
 	mkdir -p "$2"
 	# the last fragment that names a symbol has the say
-	sed "$edit" "$top/configs/common" "$top/configs/$ARCH" ${own:+"$own"} | awk -F '[= ]' '
+	# shellcheck disable=SC2086 # a list
+	(cd "$top/configs" && sed "$edit" common $ARCH $own) | awk -F '[= ]' '
 		/^CONFIG_/ { line[$1] = $0 }
 		/^# CONFIG_.* is not set$/ { line[$2] = $0 }
 		END { for (symbol in line) print line[symbol] }' | sort > "$2/.fragment"

@@ -4,10 +4,12 @@
 # guest programs on the debug kernels of both architectures and on stock arm64,
 # where what needs the feature has to fail at its assertion about the order.
 # Nested TAP; then a table of seconds; the last line is "N passed, N failed".
+# "test.sh matrix": what concerns page tables, on each variant of the debug kernel
+# of ARCH that configs/matrix/ has.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-results=$build/results/test
+results=$build/results/test${1:+-$1}
 tap=$results/tap
 times=$results/times
 rm -rf "$results"
@@ -16,6 +18,8 @@ mkdir -p "$results"
 
 # first the one that wants a policy which nobody has set yet
 programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device counts markers free free_race"
+
+table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 
 # timed NAME COMMAND...: the command, and a line of the table
 timed()
@@ -72,7 +76,9 @@ guest()
 	shift 3
 	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
 	guest_filter='{ print; fflush() }'
-	[ "$guest_name" != 'arm64 stock' ] || guest_filter=$(cat "$top/scripts/tap-red.awk")
+	case $guest_name in
+	*' stock' | *nothp) guest_filter=$(cat "$top/scripts/tap-red.awk") ;;
+	esac
 	: > "$guest_log.status"
 	{
 		timed "guest: $guest_name" env ARCH="$arch" IMAGE="$image" LOG="$guest_log.log" \
@@ -147,32 +153,63 @@ guests_stock()
 	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
 }
 
-subtest 'make check' "$top/scripts/check.sh"
-for test in "$top"/tests/host/*.sh; do
-	subtest "host: $(basename "$test" .sh)" "$test"
-done
-
-for built in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
-	# shellcheck disable=SC2086 # two words
-	kernel_and_programs $built || result 'not ok' "guests of $built # did not run"
-done
-
-# The guests of both architectures run side by side: few tests keep more than one
-# CPU busy. What those in the background print comes afterwards.
 is_built() { grep -q "^ok - kernel $1\$" "$tap"; }
-if is_built 'x86_64 debug'; then
-	tap=$results/tap.x86_64 guests_x86_64 > "$results/x86_64.out" &
-	trap 'kill $! 2>/dev/null || :' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
-fi
-! is_built 'arm64 debug' || guests_arm64
-! is_built 'arm64 stock' || guests_stock
-wait
-if is_built 'x86_64 debug'; then
-	cat "$results/x86_64.out"
-	cat "$results/tap.x86_64" >> "$tap"
-fi
+
+all()
+{
+	subtest 'make check' "$top/scripts/check.sh"
+	for test in "$top"/tests/host/*.sh; do
+		subtest "host: $(basename "$test" .sh)" "$test"
+	done
+
+	for built in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
+		# shellcheck disable=SC2086 # two words
+		kernel_and_programs $built || result 'not ok' "guests of $built # did not run"
+	done
+
+	# The guests of both architectures run side by side: few tests keep more than one
+	# CPU busy. What those in the background print comes afterwards.
+	if is_built 'x86_64 debug'; then
+		tap=$results/tap.x86_64 guests_x86_64 > "$results/x86_64.out" &
+		trap 'kill $! 2>/dev/null || :' EXIT
+		trap 'exit 130' INT
+		trap 'exit 143' TERM HUP
+	fi
+	! is_built 'arm64 debug' || guests_arm64
+	! is_built 'arm64 stock' || guests_stock
+	wait
+	if is_built 'x86_64 debug'; then
+		cat "$results/x86_64.out"
+		cat "$results/tap.x86_64" >> "$tap"
+	fi
+}
+
+# KCSAN would report what stock kernels race for. Our functions are watched only.
+watch_races()
+{
+	awk '$3 ~ /^(__)?(pte_table|pte_try|pte_alloc_map|walk_(tables|pmd|ends)|scan_mm|next_mm|nr_mms|shrinker_(count|scan))/ \
+		{ print "!" $3 }' "$build/kernel/$ARCH-debug-kcsan/System.map" > "$build/tests/$ARCH/watched"
+	echo "{ cat watched; echo whitelist; echo on; } |
+		while read -r line; do echo \"\$line\" > /sys/kernel/debug/kcsan || exit; done; ./runner -k"
+}
+
+matrix()
+{
+	for variant in $matrix; do
+		kernel_and_programs "$ARCH" "debug-$variant" || continue
+		boots "$ARCH" "debug-$variant"
+		runner='./runner -k'
+		[ "$variant" != kcsan ] || runner=$(watch_races)
+		guest "$ARCH debug-$variant" "$runner" "$table_programs"
+		[ "$variant" = nothp ] || kunit_ran "$ARCH debug-$variant"
+	done
+}
+
+case ${1:-all} in
+all) all ;;
+matrix) matrix ;;
+*) die "$1: must be nothing, or: matrix" ;;
+esac
 
 echo
 echo 'seconds  step'

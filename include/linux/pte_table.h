@@ -246,7 +246,7 @@ static __always_inline pte_t *pte_try_remap(pmd_t *pmd, unsigned long addr)
 /* page->pte_flags of a PTE table, changed under its lock */
 #define PTE_TABLE_PINNED	BIT(0)	/* has entries that nobody counts: it stays */
 #define PTE_TABLE_EMPTY		BIT(1)	/* has had entries, has none: nr_pte_table_empty */
-#define PTE_TABLE_LISTED	BIT(2)	/* its group has been told: pte_table_list_mm() */
+#define PTE_TABLE_LIST		GENMASK(7, 2)	/* of its mm, then: pte_table_list_mm() */
 #define PTE_TABLE_PASS		GENMASK(15, 8)	/* of the shrinker, that found it empty */
 
 void pte_table_turned(struct mm_struct *mm, struct page *table);
@@ -260,7 +260,7 @@ void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 bool pte_table_frees_in_place(unsigned long span);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
-void pte_table_list_mm(struct mm_struct *mm, struct page *table);
+u8 pte_table_list_mm(struct mm_struct *mm, struct page *table);
 void pte_table_mm_init(struct mm_struct *mm);
 void pte_table_mm_exit(struct mm_struct *mm);
 void pte_table_memcg_init(struct mem_cgroup *memcg);
