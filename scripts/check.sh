@@ -117,7 +117,7 @@ places no file names this machine
 warnings:arm64:debug no W=1 or sparse line that stock lacks: arm64 debug
 warnings:x86_64:debug no W=1 or sparse line that stock lacks: x86_64 debug
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
-matrix:arm64 mm/ and what else is touched compiles without a warning with each of configs/matrix
+matrix:arm64 mm and fs/proc compile without a warning with each of configs/matrix
 END
 echo "1..$number"
 [ "$failed" -eq 0 ]
