@@ -120,7 +120,7 @@ u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
 
 	rcu_read_lock();
 	memcg = memcg_of(table);
-	/* the list that it is the number of, or a later one */
+	/* before the group: that of this list, or of a later one */
 	nr = smp_load_acquire(&mm->pte_tables.list_nr);
 	if (!nr || READ_ONCE(mm->pte_tables.memcg) != memcg) {
 		spin_lock(&pte_table_lock);
@@ -128,6 +128,7 @@ u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
 		memcg = memcg_of(table);
 		nr = mm->pte_tables.list_nr % FIELD_MAX(PTE_TABLE_LIST) + 1;
 		WRITE_ONCE(mm->pte_tables.memcg, memcg);
+		/* after it, see above */
 		smp_store_release(&mm->pte_tables.list_nr, nr);
 		list_move_tail(&mm->pte_tables.list, mms_of(memcg));
 		spin_unlock(&pte_table_lock);
