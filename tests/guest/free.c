@@ -817,6 +817,42 @@ TEST_F(stock, cgroup)
 	EXPECT_EQ(0, cgroup_leak());
 }
 
+/* The tables of a process belong to two groups, and are used and empty by turns. */
+TEST_F(stock, two_groups)
+{
+	char *inherited;
+	long tables;
+	pid_t pid;
+	int try;
+
+	if (!reclaim_begin("1"))
+		SKIP(return, NO_RECLAIM);
+	ASSERT_TRUE(cgroup_create());
+	inherited = map_sparse(1);
+	touch(inherited);
+	pid = child();
+	if (!pid) {
+		char *vma;
+
+		if (!cgroup_enter())
+			_exit(1);
+		vma = empty_tables(TABLES);
+		touch_sparse(vma, TABLES);
+		/* the table is the parent's group's */
+		zap(inherited, 0, 1);
+		zap(vma, 0, TABLES * PMD);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+	tables = tables_of(pid);
+	for (try = 0; try < 20 && tables_of(pid) > tables - TABLES; try++)
+		cgroup_set("memory.reclaim", "64M");
+	EXPECT_GE(tables - TABLES, tables_of(pid));
+	end(_metadata, pid);
+	EXPECT_EQ(0, cgroup_leak());
+}
+
 /* Instead of its empty tables, not in addition to them, a process gets pages. */
 TEST_F(stock, limit)
 {
