@@ -177,9 +177,8 @@ static inline void pte_try_unmap(pte_t *pte)
  * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
  *	nothing is mapped there, or a huge page.
  */
-static __always_inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-					       unsigned long addr,
-					       spinlock_t **ptlp)
+static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
 {
 	spinlock_t *ptl;	/* of the table in pmdval */
 	pmd_t pmdval;
