@@ -89,8 +89,6 @@ raw_walkers()
 	sed '/^#/d; s/\t.*//' scripts/raw-walkers | diff - "$output.found"
 }
 
-matrix() { ARCH=$1 scripts/matrix.sh; }
-
 warnings() { ARCH=$1 KERNEL=$2 scripts/warnings.sh; }
 
 number=0
@@ -117,7 +115,6 @@ places no file names this machine
 warnings:arm64:debug no W=1 or sparse line that stock lacks: arm64 debug
 warnings:x86_64:debug no W=1 or sparse line that stock lacks: x86_64 debug
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
-matrix:arm64 mm and fs/proc compile without a warning with each of configs/matrix
 END
 echo "1..$number"
 [ "$failed" -eq 0 ]
