@@ -169,7 +169,7 @@ static long mapped_by_all(void)
 
 TEST_F(stock, pages_of_two_groups)
 {
-	int fd = memfd_create("groups", MFD_CLOEXEC), prot = PROT_READ, round;
+	int fd = memfd_create("groups", MFD_CLOEXEC), round;
 	size_t i;
 	pid_t pid;
 
@@ -184,7 +184,7 @@ TEST_F(stock, pages_of_two_groups)
 	/* in the first round the pages of this program are mapped, too */
 	for (round = 0; round < 2; round++) {
 		long before = mapped_by_all();
-		char *vma = mmap(reserve(PAGES), PAGES * page_size, prot,
+		char *vma = mmap(reserve(PAGES), PAGES * page_size, PROT_READ,
 				 MAP_SHARED | MAP_FIXED, fd, 0);
 
 		for (i = 0; i < PAGES; i++)
