@@ -29,6 +29,7 @@ directories()
 }
 
 last=$(tgit rev-parse refs/series/head)
+configured=
 built=0
 for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	since=$commit^
@@ -44,9 +45,12 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	subject=$(tgit log -1 --format=%s "$commit")
 	say "$ARCH: $subject"
 	git -C "$work" checkout -q --detach "$commit"
-	kconfig "$work" "$out" debug
+	# the same answers to the same questions
+	{ [ "$configured" ] && tgit diff --quiet "$configured" "$commit" -- '*Kconfig*'; } ||
+		kconfig "$work" "$out" debug
+	configured=$commit
 	# shellcheck disable=SC2086 # a list
-	kmake "$work" "$out" -s -j"$JOBS" $dirs > "$out/log" 2>&1 && ! grep -q 'warning:' "$out/log" || {
+	kmake "$work" "$out" -s -j"$JOBS" $no_sanitizers $dirs > "$out/log" 2>&1 && ! grep -q 'warning:' "$out/log" || {
 		cat "$out/log" >&2
 		say "$ARCH: does not build cleanly after '$subject'"
 		exit 1

@@ -38,7 +38,8 @@ diagnose()
 {
 	dir=$2
 	(cd "$dir" && shift 2 && rm -f "$@")
-	kmake "$@" -s -k -j"$JOBS" W=1 C=2 > "$dir/log" 2>&1 ||
+	# shellcheck disable=SC2086 # a list
+	kmake "$@" -s -k -j"$JOBS" $no_sanitizers W=1 C=2 > "$dir/log" 2>&1 ||
 		echo "$(grep -c 'Error ' "$dir/log") objects do not compile, see $dir/log"
 	sed -n -e '/note: in included file/d' -e 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" | sort -u
 }
