@@ -73,7 +73,8 @@ bench-pte:	## which page tables stay behind when memory is given back, and what 
 	bench/pte/pte.sh
 
 clean:		## removes what was built and measured; keeps the sources and the tree
-	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results build/run.*
+	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results \
+		build/mutants build/stress build/bench
 
 # ARCH=arm64|x86_64    (arm64)
 # KERNEL=release|debug|debug-*|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y; debug-*: see configs/matrix

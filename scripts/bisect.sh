@@ -40,6 +40,7 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 		tgit rev-parse "$commit^{tree}"
 		echo "$dirs"
 		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug"
+		cat "$top/configs/compile-$ARCH" 2> /dev/null || :
 	} | sha1sum | cut -d ' ' -f 1)
 	! grep -q "$key" "$out/done" || continue
 	subject=$(tgit log -1 --format=%s "$commit")
@@ -47,7 +48,7 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	git -C "$work" checkout -q --detach "$commit"
 	# the same answers to the same questions
 	{ [ "$configured" ] && tgit diff --quiet "$configured" "$commit" -- '*Kconfig*'; } ||
-		kconfig "$work" "$out" debug
+		kconfig "$work" "$out" compile
 	configured=$commit
 	# shellcheck disable=SC2086 # a list
 	kmake "$work" "$out" -s -j"$JOBS" $no_sanitizers $dirs > "$out/log" 2>&1 && ! grep -q 'warning:' "$out/log" || {

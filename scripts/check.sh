@@ -8,6 +8,8 @@ set -eu
 need git perl shellcheck
 "$top/scripts/tree.sh"
 cd "$top"
+git rev-parse -q --verify HEAD > /dev/null 2>&1 ||
+	die "$top: not a git checkout: which files are the project's is not known"
 output=$(mktemp)
 trap 'rm -f "$output" "$output.places" "$output.found"' EXIT
 trap 'exit 130' INT TERM
@@ -112,8 +114,8 @@ kernel_doc kernel-doc finds nothing
 raw_walkers PTE tables are mapped by what may fail
 shell shellcheck finds nothing
 places no file names this machine
-warnings:arm64:debug no W=1 or sparse line that stock lacks: arm64 debug
-warnings:x86_64:debug no W=1 or sparse line that stock lacks: x86_64 debug
+warnings:arm64:compile no W=1 or sparse line that stock lacks: arm64
+warnings:x86_64:compile no W=1 or sparse line that stock lacks: x86_64
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
 END
 echo "1..$number"

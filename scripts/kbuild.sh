@@ -31,7 +31,8 @@ kmake()
 }
 
 # kconfig SOURCE OUT KERNEL: OUT/.config from the fragments, written only if it
-# changes. KERNEL=stock-debug: the debug config for the pristine source.
+# changes. KERNEL=compile: debug, and what is only compiled; stock-compile: the
+# same for the pristine source.
 kconfig()
 {
 	edit=
@@ -43,6 +44,10 @@ kconfig()
 	esac
 	case $3 in
 	*debug) own=debug ;;
+	*compile)
+		own=debug
+		[ ! -f "$top/configs/compile-$ARCH" ] || own="debug compile-$ARCH"
+		;;
 	debug-*) own="debug matrix/${3#debug-}" ;;
 	6.12 | tables) own=$3 ;;
 	esac

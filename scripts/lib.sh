@@ -44,6 +44,32 @@ is_number()
 	esac
 }
 
+# in_range VAR MIN MAX: the variable's value is a plain number from MIN to MAX
+in_range()
+{
+	is_number "$1"
+	case $value in
+	0?* | ???????*) die "$1=$value: must be a plain number" ;;
+	esac
+	if [ "$value" -lt "$2" ] || [ "$value" -gt "$3" ]; then
+		die "$1=$value: must be from $2 to $3"
+	fi
+}
+
+# own_kernels: for what chooses its kernels itself, and would ignore another one
+own_kernels()
+{
+	[ "$KERNEL" = release ] || die "KERNEL=$KERNEL: this target chooses its kernels itself"
+}
+
+# no_blanks WHAT PATH: what the kernel's make and lists of files can work with
+no_blanks()
+{
+	case $2 in
+	*[[:space:]:]*) die "$1$2: a path with blanks or colons does not work" ;;
+	esac
+}
+
 # need PACKAGE...: installs the Debian packages that are missing
 need()
 {
@@ -71,11 +97,12 @@ version_of()
 	sed -n 's/^\(VERSION\|PATCHLEVEL\|SUBLEVEL\) = //p' | paste -s -d .
 }
 
+no_blanks '' "$top"
 one_of ARCH "arm64 x86_64"
 # configs/matrix/
 matrix="kcsan nosplit notables nothp voluntary"
 one_of KERNEL "release debug stock off tables 6.12 64k debug-$(echo "$matrix" | sed 's/ / debug-/g')"
-is_number JOBS
+in_range JOBS 1 1024
 [ "$ARCH-$KERNEL" != x86_64-64k ] || die "KERNEL=64k: only ARCH=arm64 has 64K pages"
 
 case $ARCH in
@@ -88,6 +115,11 @@ suffix=
 if [ "$LINUX_SRC" ]; then
 	[ -f "$LINUX_SRC/Makefile" ] || die "LINUX_SRC=$LINUX_SRC: not a kernel source tree"
 	LINUX_SRC=$(cd "$LINUX_SRC" && pwd -P)
+	no_blanks LINUX_SRC= "$LINUX_SRC"
+	case $(version_of < "$LINUX_SRC/Makefile") in
+	6.1.*) ;;
+	*) die "LINUX_SRC=$LINUX_SRC: is Linux $(version_of < "$LINUX_SRC/Makefile"); only 6.1.y is supported" ;;
+	esac
 	suffix=-$(printf %s "$LINUX_SRC" | cksum | cut -d ' ' -f 1)
 fi
 tree=${TREE:-$build/tree$suffix}

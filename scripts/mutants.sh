@@ -14,7 +14,7 @@ set -eu
 . "$(dirname "$0")/kbuild.sh"
 
 mutants=$top/tests/mutants
-work=$build/mutants
+work=$build/mutants$suffix
 results=$build/results/mutants
 passed=0 failed=0
 

@@ -26,7 +26,7 @@ packages()
 	packages=$work/packages
 	current "$packages/.done" "$0" && return
 	# shellcheck disable=SC2086 # words
-	need mmdebstrap $compiler
+	need mmdebstrap make gcc libc6-dev $compiler
 	say "packages for $ARCH"
 	rm -rf "$packages"
 	extract "$packages" busybox-static liburing-dev libnuma-dev libcap-dev stress-ng

@@ -9,6 +9,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 : "${PROGRAMS:=}"
+[ "${1:-}" = -1 ] || own_kernels
 list=$top/tests/peers/programs
 results=$build/results/peers
 kernels="stock release 6.12"
@@ -60,11 +61,13 @@ if [ "${1:-}" = -1 ]; then
 fi
 
 names=$(sed '/^#/d; /^$/d' "$list" | cut -f 1)
+set -f # PROGRAMS='*' is a bad name, not all files
 for program in $PROGRAMS; do
 	echo "$names" | grep -qxF -- "$program" ||
 		die "PROGRAMS=$program: no such program; there are: $(echo "$names" | paste -s -d ' ')"
 done
 : "${PROGRAMS:=$names}"
+set +f
 
 mkdir -p "$results"
 exec 8> "$results/.lock"

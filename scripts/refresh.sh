@@ -35,7 +35,7 @@ if fixups > /dev/null; then
 	tgit diff --name-only base HEAD | sed 's|^|/|' |
 		git -C "$fold" sparse-checkout set --no-cone --stdin
 	git -C "$fold" checkout -q
-	GIT_SEQUENCE_EDITOR=: GIT_EDITOR=: git -C "$fold" rebase -q -i --autosquash base >&2 ||
+	GIT_SEQUENCE_EDITOR=: GIT_EDITOR=: git -C "$fold" -c commit.gpgSign=false rebase -q -i --autosquash base >&2 ||
 		die "a fixup does not fold: try 'git -C $tree rebase -i --autosquash base'"
 	head=$(git -C "$fold" rev-parse HEAD)
 	! fixups >&2 || die "no commit of the series has the subject that these fixups name"
@@ -105,6 +105,8 @@ while read -r path; do
 	echo "$path"
 done < "$scratch/brought" > "$scratch/back"
 
+# From here on what is here is what the tree has, however far this gets.
+trap '' INT TERM HUP
 while read -r path; do
 	say "$path"
 	mkdir -p "$(dirname "$top/$path")"
@@ -120,4 +122,7 @@ for patch in "$scratch"/patches/*; do
 		cp "$patch" "$top/patches/"
 	}
 done
+[ ! -f "$state" ] || { sed -n 1p "$state"; patches_key; } > "$scratch/state"
+[ ! -f "$state" ] || cp "$scratch/state" "$state"
+trap 'exit 130' INT TERM HUP
 "$top/scripts/tree.sh" --adopt

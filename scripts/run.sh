@@ -17,18 +17,6 @@ set -eu
 interactive=
 [ "${1:-}" != -i ] || interactive=1
 
-# in_range VAR MIN MAX
-in_range()
-{
-	is_number "$1"
-	case $value in
-	0?* | ???????*) die "$1=$value: must be a plain number" ;;
-	esac
-	if [ "$value" -lt "$2" ] || [ "$value" -gt "$3" ]; then
-		die "$1=$value: must be from $2 to $3"
-	fi
-}
-
 one_of ROOT "test debian"
 one_of ACCEL "tcg kvm"
 one_of ICOUNT "0 1"
@@ -46,6 +34,8 @@ case $mem_mb in
 esac
 mem_mb=$((mem_mb * unit))
 [ "$mem_mb" -ge 256 ] || die "MEM=$MEM: a guest needs 256M or more"
+host_mb=$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)
+[ "$mem_mb" -le "$host_mb" ] || die "MEM=$MEM: this machine has ${host_mb}M"
 [ $((SMP % NUMA)) -eq 0 ] || die "NUMA=$NUMA: SMP=$SMP cannot be split into so many nodes"
 [ "$MTE$ARCH" != 1x86_64 ] || die "MTE=1: only ARCH=arm64 has it"
 # QEMU has no x86 counter, and a second x86 CPU does not come up under icount

@@ -14,6 +14,9 @@ if [ "$LINUX_SRC" ] && [ "$series" = 6.1 ]; then
 		die "LINUX_SRC=$source: was built in place; run 'make mrproper' there first"
 else
 	source=$build/src/$series
+	mkdir -p "$build/src"
+	exec 7> "$source.lock"
+	flock 7
 	if [ ! -d "$source" ]; then
 		need linux-source-$series xz-utils
 		say "unpacking linux-source-$series"
@@ -27,6 +30,6 @@ fi
 version=$(version_of < "$source/Makefile")
 case $version in
 $series.*) ;;
-*) die "${LINUX_SRC:+LINUX_SRC=}$source: is Linux $version; only $series.y is supported" ;;
+*) die "$source: is Linux $version; only $series.y is supported" ;;
 esac
 echo "$source"

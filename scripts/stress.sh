@@ -9,7 +9,8 @@ set -eu
 
 MINUTES=${MINUTES:-30}
 FAULTS=${FAULTS:-0}
-is_number MINUTES
+in_range MINUTES 1 9999
+own_kernels
 one_of FAULTS "0 1"
 
 work=$build/stress

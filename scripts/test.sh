@@ -9,6 +9,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 
+own_kernels
 results=$build/results/test${1:+-$1}
 tap=$results/tap
 times=$results/times

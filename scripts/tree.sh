@@ -11,6 +11,9 @@ set -eu
 need git
 
 source=$(KERNEL=release "$top/scripts/source.sh")
+mkdir -p "$(dirname "$tree")"
+exec 7> "$tree.lock"
+flock 7
 version=$(version_of < "$source/Makefile")
 if ! [ -d "$tree" ]; then
 	say "making $tree"
@@ -22,8 +25,8 @@ if ! [ -d "$tree" ]; then
 	git config gc.auto 0
 	git add -A -f
 	GIT_AUTHOR_DATE='2023-01-01 00:00 +0000' GIT_COMMITTER_DATE='2023-01-01 00:00 +0000' \
-		git -c user.name=laf -c user.email=laf@localhost \
-		commit -q -m "Linux $version"
+		git -c user.name=laf -c user.email=laf@localhost -c commit.gpgSign=false \
+		commit -q --no-verify -m "Linux $version"
 	git tag base
 	cd "$top"
 	mv "$tree.new" "$tree"
@@ -32,6 +35,15 @@ fi
 based=$(tgit show base:Makefile | version_of)
 [ "$based" = "$version" ] ||
 	die "$tree is Linux $based, $source is $version: remove the one that is out of date"
+
+# LINUX_SRC is somebody's own, who may go on with it: is the tree still made from it?
+if [ "$LINUX_SRC" ] && [ "${1:-}" != --adopt ]; then
+	files=$(cd "$source" && find . -name .git -prune -o -type f -printf '%P %s %T@\n' | sort | cksum)
+	made_from=$(tree_state).source
+	[ -f "$made_from" ] || echo "$files" > "$made_from"
+	[ "$files" = "$(cat "$made_from")" ] ||
+		die "LINUX_SRC=$source: changed since $tree was made from it: remove the tree, so that it is made again"
+fi
 
 # What the tree has to be made from, in one word
 key=$(
@@ -96,7 +108,8 @@ if [ "${1:-}" = --adopt ]; then
 		for path in $(brings < "$patch"); do tgit checkout -q -- "$path"; done
 	done
 else
-	tgit reset -q --keep "$head" ||
+	# an interrupt from the terminal does not leave it half done
+	setsid -w git -C "$tree" reset -q --keep "$head" ||
 		die "$tree has edits in files that the series changes: keep them with 'make refresh'"
 fi
 tgit update-ref refs/series/head "$head"

@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0
 # Compiles (W=1) and runs sparse on each .c file that the series touches, or that
 # includes a header of ours, and prints the lines that the pristine source does
-# not give. KERNEL=debug or off. The pristine source's lines are kept.
+# not give. KERNEL=compile or off. The pristine source's lines are kept.
 set -eu
 . "$(dirname "$0")/kbuild.sh"
 . "$(dirname "$0")/series-lib.sh"
 
 # shellcheck disable=SC2086 # a list
 need git sparse $kbuild_packages
-one_of KERNEL "debug off"
+one_of KERNEL "compile off"
 "$top/scripts/tree.sh"
 source=$("$top/scripts/source.sh")
 pristine=stock
-[ "$KERNEL" = off ] || pristine=stock-debug
+[ "$KERNEL" = off ] || pristine=stock-compile
 
 # objects: what to compile, one a line
 objects()
@@ -61,18 +61,25 @@ if [ "$todo" ]; then
 	echo "$todo" >> "$old/objects"
 fi
 
-# What the pristine source does not compile either is not for this .config.
+# What the pristine source does not compile either is not for this .config, but
+# the one of x86_64 has to have all.
+: > "$old/missing"
 objects=$(for object in $objects; do
 	if [ ! -f "$source/${object%.o}.c" ] || [ -f "$old/$object" ]; then
 		echo "$object"
 	else
 		say "$ARCH $KERNEL: not in this configuration: $object"
+		[ "$ARCH-$KERNEL" != x86_64-compile ] ||
+			echo "$object is compiled by no configuration" >> "$old/missing"
 	fi
 done)
 say "$ARCH $KERNEL: $(echo "$objects" | wc -l) objects"
 kconfig "$tree" "$new" "$KERNEL"
 # shellcheck disable=SC2086 # a list
 diagnose "$tree" "$new" $objects > "$new/lines"
-sort -u "$old/lines" 2> /dev/null | comm -13 - "$new/lines" > "$new/added"
+{
+	cat "$old/missing"
+	sort -u "$old/lines" 2> /dev/null | comm -13 - "$new/lines"
+} > "$new/added"
 cat "$new/added"
 [ ! -s "$new/added" ]

@@ -75,7 +75,7 @@ refused()
 	check "refused: $bad" is "$status $(grep -c -F -e "${bad%%=*}=" -e "${bad%%=*}:" "$tmp/err") $(wc -l < "$tmp/err")" "2 1 1"
 	check "shown: $bad" grep -F -e "$bad" "$tmp/err"
 }
-for bad in ARCH=riscv KERNEL=new ROOT=fedora SMP=0 SMP=two SMP=08 SMP=99 MEM=2 MEM=G MEM=2T MEM=-1G MEM=1.5G MEM=10M \
+for bad in ARCH=riscv KERNEL=new ROOT=fedora SMP=0 SMP=two SMP=08 SMP=99 MEM=2 MEM=G MEM=2T MEM=-1G MEM=1.5G MEM=10M MEM=99999G \
 	NUMA=3 MTE=yes ICOUNT=2 TIMEOUT=0 TIMEOUT=1m ACCEL=hvf 'APPEND=a "b' 'APPEND=a -- b' FILES=/none LOG=/none/log \
 	IMAGE=/none LINUX_SRC=/none; do
 	refused "$bad"

@@ -4,7 +4,7 @@
 set -eu
 . "$(dirname "$0")/../../scripts/lib.sh"
 
-need gcc
+need gcc libc6-dev
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 awk '/^swp_entry_t folio_alloc_swap\(/, /^}/' "$tree/mm/swap_slots.c" > "$work/folio_alloc_swap.inc"

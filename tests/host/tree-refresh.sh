@@ -20,6 +20,8 @@ seq 1 40 > "$kernel/mm/memory.c"
 seq 1 40 > "$kernel/mm/swap.c"
 echo 6.1.9 > "$project/configs/base-version"
 git -C "$project" init -q
+echo /build > "$project/.gitignore"
+printf 'mm: spell numbers\n\nSome of them.\n' > "$project/patches/cover-letter"
 export LINUX_SRC="$kernel" TREE="$tree"
 
 tap=0
@@ -44,8 +46,10 @@ refused() # TEXT COMMAND...: ends with status 2 and says TEXT
 	echo "$said"
 	[ "$status" -eq 2 ] && echo "$said" | grep -q -e "$text"
 }
+interrupted() { status=0; refresh || status=$?; echo "status $status"; [ "$status" -eq 130 ]; }
 make_tree() { "$project/scripts/tree.sh"; }
 refresh() { "$project/scripts/refresh.sh"; }
+series() { "$project/scripts/series.sh" && git -C "$work/user" am -q --empty=drop "$project"/build/series/*.patch; }
 commit() { git -C "$tree" add -A && git -C "$tree" commit -q -m "$1"; }
 save() { git -C "$project" add -A && git -C "$project" commit -q -m "$1"; }
 nothing() { [ -z "$1" ] || { echo "$1"; return 1; }; }
@@ -128,6 +132,25 @@ save fixup
 ok 'refresh again' refresh
 ok 'changes nothing again' unchanged
 
+cp -r "$kernel" "$work/user"
+git -C "$work/user" init -q
+git -C "$work/user" add -A
+git -C "$work/user" commit -q -m 6.1.9
+ok 'make series writes mails that git am takes' series
+ok 'which make the same kernel' diff -r -x .git "$work/user" "$tree"
+
+sed -i 's/^9$/nine/' "$tree/mm/memory.c"
+commit 'mm: spell nine'
+mv "$project/scripts/tree.sh" "$work/tree.sh"
+# shellcheck disable=SC2016 # its parent is refresh.sh
+printf '#!/bin/sh\nkill -TERM $PPID; sleep 5\n' > "$project/scripts/tree.sh"
+chmod +x "$project/scripts/tree.sh"
+ok 'a refresh that is interrupted late' interrupted
+mv "$work/tree.sh" "$project/scripts/tree.sh"
+ok 'can be run again' refresh
+ok 'and has it' [ "$(numbers)" = '0001 2001 2002 2003' ]
+save nine
+
 echo 'here' >> "$project/mm/folio.c"
 echo 'there' >> "$tree/mm/folio.c"
 ok 'make tree refuses to overwrite an edit' refused 'make refresh' make_tree
@@ -146,6 +169,8 @@ ok 'refresh does not overwrite an edited patch' refused 'patches/ changed' refre
 git -C "$project" checkout -q patches
 ok 'nothing of that stayed' unchanged
 
+echo 41 >> "$kernel/mm/swap.c"
+ok 'an edit of LINUX_SRC is not passed over' refused 'changed since .* was made from it' make_tree
 sed -i 's/= 1/= 12/' "$kernel/Makefile"
 rm -rf "$tree"
 ok 'another version is refused' refused 'is Linux 6.12.9; only 6.1.y is supported' make_tree
