@@ -3,6 +3,7 @@
  * NUMA balancing (a guest with NUMA=2): large folios move to where they are used,
  * as they are, with one hint fault each. Who waits for that has a generous limit.
  */
+#include <errno.h>
 #include <linux/mempolicy.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -182,6 +183,30 @@ TEST_F(laf, balanced_held)
 	EXPECT_EQ(PAGES, drawn_to_node0(vma, PAGES));
 	EXPECT_EQ(PAGES, of_order(4, vma));
 	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
+/*
+ * One with a page that is known to be bad is not copied, nor split: who answers
+ * a hint fault has one page to give back.
+ */
+TEST_F(laf, balanced_bad)
+{
+	char *vma = filled_on(_metadata, 1, 4);
+	uint64_t pfn = pfn_of(page_at(vma, 37));
+	int fd = hold(page_at(vma, 32));
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 37), 1));
+	close(fd);
+	balance(_metadata, vma);
+	EXPECT_EQ(PAGES - 16, drawn_to_node0(vma, PAGES - 16));
+	/* a few scans later, too */
+	EXPECT_TRUE(used_until(vma, "numa_hint_faults", vmstat("numa_hint_faults") + 8));
+	EXPECT_EQ(16, on_node(page_at(vma, 32), 16, 1));
+	EXPECT_EQ(PAGES, of_order(4, vma));
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+	munmap(vma, PAGES * page_size);
+	EXPECT_TRUE(unpoison(pfn));
 }
 
 /*
