@@ -261,10 +261,6 @@ bool pte_table_frees_in_place(unsigned long span);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
 u8 pte_table_list_mm(struct mm_struct *mm, struct page *table);
-void pte_table_mm_init(struct mm_struct *mm);
-void pte_table_mm_exit(struct mm_struct *mm);
-void pte_table_memcg_init(struct mem_cgroup *memcg);
-void pte_table_memcg_offline(struct mem_cgroup *memcg);
 
 /**
  * pte_table_add - count entries that have been none and are not any more
@@ -359,12 +355,8 @@ static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr) { }
 static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr) { }
 static inline void pte_table_set(pgtable_t table, unsigned int nr) { }
 static inline void pte_table_pin(struct mm_struct *mm, pte_t *pte) { }
-static inline void pte_table_forget(struct mm_struct *mm, struct page *table) { }
-static inline void pte_table_gone(struct mm_struct *mm, struct page *table) { }
-static inline void pte_table_mm_init(struct mm_struct *mm) { }
-static inline void pte_table_mm_exit(struct mm_struct *mm) { }
-static inline void pte_table_memcg_init(struct mem_cgroup *memcg) { }
-static inline void pte_table_memcg_offline(struct mem_cgroup *memcg) { }
+static inline void pte_table_forget(struct mm_struct *mm, pgtable_t table) { }
+static inline void pte_table_gone(struct mm_struct *mm, pgtable_t table) { }
 static inline bool pte_table_looks_empty(pmd_t *pmd, unsigned long addr) { return false; }
 static inline bool pte_table_pinned(pmd_t *pmd, unsigned long addr) { return true; }
 static inline bool pte_table_frees_in_place(unsigned long span) { return false; }
@@ -391,4 +383,18 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 #endif
 
 #endif /* CONFIG_MMU */
+
+/* What is called without an MMU, too */
+#ifdef CONFIG_FREE_USER_PTE
+void pte_table_mm_init(struct mm_struct *mm);
+void pte_table_mm_exit(struct mm_struct *mm);
+void pte_table_memcg_init(struct mem_cgroup *memcg);
+void pte_table_memcg_offline(struct mem_cgroup *memcg);
+#else
+static inline void pte_table_mm_init(struct mm_struct *mm) { }
+static inline void pte_table_mm_exit(struct mm_struct *mm) { }
+static inline void pte_table_memcg_init(struct mem_cgroup *memcg) { }
+static inline void pte_table_memcg_offline(struct mem_cgroup *memcg) { }
+#endif
+
 #endif /* _LINUX_PTE_TABLE_H */

@@ -649,6 +649,63 @@ TEST_F(stock, unmapped)
 	EXPECT_EQ(0, tables_since(&was).refilled);
 }
 
+/* Entry by entry, since the new place is not aligned as the old one: no new table. */
+TEST_F(stock, moved_empty)
+{
+	size_t len = 8 * PMD * page_size, i;
+	struct tables was;
+	char *vma, *to;
+
+	if (!reclaim_begin("0"))
+		SKIP(return, NO_RECLAIM);
+	vma = map_small_at(reserve(24 * PMD), 8 * PMD);
+	to = page_at(vma, 12 * PMD + 1);
+	/* the upper levels of the new place stay as they are */
+	touch(map_small_at(to - page_size, 1));
+	touch(map_small_at(to + len, 1));
+	tables_read(&was);
+	touch_sparse(vma, 8);
+	for (i = 0; i < 8; i++)
+		ASSERT_EQ(0, zap(vma, i * PMD + i, 1));
+	/* the last one of these is in the next table then */
+	fill_pages(vma, 3 * PMD, 4 * PMD, TAG);
+	EXPECT_SINCE(&was, .vm = 8, .empty = 7, .refilled = 1);
+	ASSERT_EQ(to, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	EXPECT_SINCE(&was, .vm = 2, .refilled = 1);
+	EXPECT_TRUE(pages_hold(to, 3 * PMD, 4 * PMD, TAG));
+	EXPECT_TRUE(zeroed(to, 3 * PMD));
+}
+
+/*
+ * MADV_COLLAPSE goes on after a block without a table; of a file it is mapped as a
+ * huge page there, too.
+ */
+TEST_F(stock, collapsed_beside)
+{
+	size_t len = 3 * PMD * page_size, kb = PMD * page_size >> 10;
+	struct memory m;
+	char *vma;
+
+	reclaim_begin("2"); /* where tables stay it goes on, too */
+	vma = map_small(3 * PMD);
+	fill_pages(vma, 0, 3 * PMD, TAG);
+	ASSERT_EQ(0, zap(vma, PMD, PMD));
+	EXPECT_EQ(0, madvise(vma, len, MADV_HUGEPAGE));
+	EXPECT_EQ(-1, madvise(vma, len, MADV_COLLAPSE));
+	EXPECT_EQ(2 * kb, smaps(vma, 3 * PMD, "AnonHugePages"));
+	EXPECT_TRUE(pages_hold(vma, 0, PMD, TAG));
+	EXPECT_TRUE(pages_hold(vma, 2 * PMD, 3 * PMD, TAG));
+	munmap(vma, len);
+
+	m = memory(_metadata, reserve(3 * PMD), 3 * PMD, SHARED_FILE);
+	use(_metadata, &m);
+	ASSERT_EQ(0, zap(m.vma, 0, PMD));
+	EXPECT_EQ(0, madvise(m.vma, len, MADV_COLLAPSE));
+	EXPECT_EQ(3 * kb, smaps(m.vma, 3 * PMD, "ShmemPmdMapped"));
+	EXPECT_TRUE(pages_hold(m.vma, 0, 3 * PMD, TAG));
+	unmap(&m);
+}
+
 /* Each of two processes has tables of its own. */
 TEST_F(stock, forked)
 {
