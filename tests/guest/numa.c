@@ -263,7 +263,7 @@ TEST_F(laf, locked)
 	}
 }
 
-#define MOVED 256
+#define MOVED (2 * PMD)
 
 static struct {
 	char *vma;
@@ -273,19 +273,18 @@ static struct {
 /* From one node to the other and back, until it is stopped. */
 static void *move_around(void *arg)
 {
-	void *pages[MOVED / 4];
-	int nodes[MOVED / 4], status[MOVED / 4], node = 0;
-	size_t i;
+	size_t step = *(size_t *)arg, i;
+	size_t nr = MOVED / step;
+	void *pages[nr];
+	int nodes[nr], status[nr], node = 0;
 
-	(void)arg;
 	while (!__atomic_load_n(&mover.stop, __ATOMIC_RELAXED)) {
 		node = !node;
-		for (i = 0; i < ARRAY_SIZE(pages); i++) {
-			pages[i] = page_at(mover.vma, i * 4);
+		for (i = 0; i < nr; i++) {
+			pages[i] = page_at(mover.vma, i * step);
 			nodes[i] = node;
 		}
-		syscall(__NR_move_pages, 0, ARRAY_SIZE(pages), pages, nodes, status,
-			MPOL_MF_MOVE);
+		syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE);
 	}
 	return NULL;
 }
@@ -308,17 +307,18 @@ static bool nothing_locked(long mlocked)
  * Pages on their way to the other node, or back where that fails, while they are
  * locked and unlocked: none is marked in the end.
  */
-TEST_F(laf, locked_moving)
+static void lock_what_moves(struct __test_metadata *_metadata, int order)
 {
-	size_t rounds = longer ? 10000 : 500, i;
-	char *vma = filled_on_node0(_metadata, 2);
+	size_t rounds = longer ? 10000 : 500, step = ORDER(order), i;
+	char *vma = filled_on_node0(_metadata, order);
 	long mlocked = locked_pages("nr_mlock");
 	double end = seconds() + (longer ? 3600 : 60);	/* on a busy host */
 	pthread_t thread;
 
 	munmap(page_at(vma, MOVED), (PAGES - MOVED) * page_size);
 	mover.vma = vma;
-	pthread_create(&thread, NULL, move_around, NULL);
+	mover.stop = false;
+	pthread_create(&thread, NULL, move_around, &step);
 	pin_cpu(1);
 	for (i = 0; i < rounds && seconds() < end; i++) {
 		ASSERT_EQ(0, mlock(vma, MOVED * page_size));
@@ -331,5 +331,15 @@ TEST_F(laf, locked_moving)
 	pthread_join(thread, NULL);
 	TH_LOG("%zu rounds", i);
 	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
-	EXPECT_TRUE(holds(vma, MOVED, 2));
+	EXPECT_TRUE(holds(vma, MOVED, order));
+}
+
+TEST_F(laf, locked_moving)
+{
+	lock_what_moves(_metadata, 2);
+}
+
+TEST_F(laf, locked_moving_huge)
+{
+	lock_what_moves(_metadata, pmd_order);
 }
