@@ -144,8 +144,9 @@ guests_x86_64()
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
 	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
-	# memory that was there at boot can go offline on this one only
-	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1' APPEND=kernelcore=512M
+	# memory that was there at boot can go offline on this one only; the allocator zeroes
+	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders fallback' \
+		APPEND='kernelcore=512M init_on_alloc=1'
 }
 
 guests_stock()
