@@ -654,13 +654,15 @@ TEST_F(stock, moved_empty)
 {
 	size_t len = 8 * PMD * page_size, i;
 	struct tables was;
-	char *vma, *to;
+	char *space, *vma, *to;
 
 	if (!reclaim_begin("0"))
 		SKIP(return, NO_RECLAIM);
-	vma = map_small_at(reserve(24 * PMD), 8 * PMD);
+	space = reserve(24 * PMD);
+	vma = map_small_at(page_at(space, PMD), 8 * PMD);
 	to = page_at(vma, 12 * PMD + 1);
-	/* the upper levels of the new place stay as they are */
+	/* the upper levels of both places stay as they are */
+	touch(map_small_at(space, 1));
 	touch(map_small_at(to - page_size, 1));
 	touch(map_small_at(to + len, 1));
 	tables_read(&was);
