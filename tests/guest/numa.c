@@ -263,25 +263,24 @@ TEST_F(laf, locked)
 	}
 }
 
-#define MOVED (2 * PMD)
-
 static struct {
 	char *vma;
+	size_t pages, step;
 	bool stop;
 } mover;
 
 /* From one node to the other and back, until it is stopped. */
 static void *move_around(void *arg)
 {
-	size_t step = *(size_t *)arg, i;
-	size_t nr = MOVED / step;
+	size_t nr = mover.pages / mover.step, i;
 	void *pages[nr];
 	int nodes[nr], status[nr], node = 0;
 
+	(void)arg;
 	while (!__atomic_load_n(&mover.stop, __ATOMIC_RELAXED)) {
 		node = !node;
 		for (i = 0; i < nr; i++) {
-			pages[i] = page_at(mover.vma, i * step);
+			pages[i] = page_at(mover.vma, i * mover.step);
 			nodes[i] = node;
 		}
 		syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE);
@@ -307,22 +306,24 @@ static bool nothing_locked(long mlocked)
  * Pages on their way to the other node, or back where that fails, while they are
  * locked and unlocked: none is marked in the end.
  */
-static void lock_what_moves(struct __test_metadata *_metadata, int order)
+static void lock_what_moves(struct __test_metadata *_metadata, int order, size_t pages)
 {
-	size_t rounds = longer ? 10000 : 500, step = ORDER(order), i;
+	size_t rounds = longer ? 10000 : 500, i;
 	char *vma = filled_on_node0(_metadata, order);
 	long mlocked = locked_pages("nr_mlock");
 	double end = seconds() + (longer ? 3600 : 60);	/* on a busy host */
 	pthread_t thread;
 
-	munmap(page_at(vma, MOVED), (PAGES - MOVED) * page_size);
+	munmap(page_at(vma, pages), (PAGES - pages) * page_size);
 	mover.vma = vma;
+	mover.pages = pages;
+	mover.step = ORDER(order);
 	mover.stop = false;
-	pthread_create(&thread, NULL, move_around, &step);
+	pthread_create(&thread, NULL, move_around, NULL);
 	pin_cpu(1);
 	for (i = 0; i < rounds && seconds() < end; i++) {
-		ASSERT_EQ(0, mlock(vma, MOVED * page_size));
-		ASSERT_EQ(0, munlock(vma, MOVED * page_size));
+		ASSERT_EQ(0, mlock(vma, pages * page_size));
+		ASSERT_EQ(0, munlock(vma, pages * page_size));
 		ASSERT_TRUE(nothing_locked(mlocked)) {
 			TH_LOG("round %zu", i);
 		}
@@ -331,15 +332,15 @@ static void lock_what_moves(struct __test_metadata *_metadata, int order)
 	pthread_join(thread, NULL);
 	TH_LOG("%zu rounds", i);
 	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
-	EXPECT_TRUE(holds(vma, MOVED, order));
+	EXPECT_TRUE(holds(vma, pages, order));
 }
 
 TEST_F(laf, locked_moving)
 {
-	lock_what_moves(_metadata, 2);
+	lock_what_moves(_metadata, 2, 256);
 }
 
 TEST_F(laf, locked_moving_huge)
 {
-	lock_what_moves(_metadata, pmd_order);
+	lock_what_moves(_metadata, pmd_order, 2 * PMD);
 }
