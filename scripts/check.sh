@@ -91,7 +91,7 @@ raw_walkers()
 	sed '/^#/d; s/\t.*//' scripts/raw-walkers | diff - "$output.found"
 }
 
-warnings() { ARCH=$1 KERNEL=$2 scripts/warnings.sh; }
+warnings() { ARCH=$1 scripts/warnings.sh "$2"; }
 
 number=0
 failed=0

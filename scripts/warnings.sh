@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # Compiles (W=1) and runs sparse on each .c file that the series touches, or that
 # includes a header of ours, and prints the lines that the pristine source does
-# not give. KERNEL=compile or off. The pristine source's lines are kept.
+# not give. Argument: compile or off. The pristine source's lines are kept.
 set -eu
 . "$(dirname "$0")/kbuild.sh"
 . "$(dirname "$0")/series-lib.sh"
 
 # shellcheck disable=SC2086 # a list
 need git sparse $kbuild_packages
-one_of KERNEL "compile off"
+config=${1:-}
+one_of config "compile off"
 "$top/scripts/tree.sh"
 source=$("$top/scripts/source.sh")
 pristine=stock
-[ "$KERNEL" = off ] || pristine=stock-compile
+[ "$config" = off ] || pristine=stock-compile
 
 # objects: what to compile, one a line
 objects()
@@ -28,7 +29,7 @@ objects()
 		# a file that another includes has no object of its own
 		! tgit grep -q "^#include \"$(basename "$file")\"" -- "$(dirname "$file")/*.c" || continue
 		# nor has a new one without its option
-		[ "$KERNEL" != off ] || [ -f "$source/$file" ] || continue
+		[ "$config" != off ] || [ -f "$source/$file" ] || continue
 		echo "${file%.c}.o"
 	done
 }
@@ -46,7 +47,7 @@ diagnose()
 
 objects=$(objects)
 old=$build/check/$ARCH-$pristine$suffix
-new=$build/check/$ARCH-$KERNEL$suffix
+new=$build/check/$ARCH-$config$suffix
 
 kconfig "$source" "$old" "$pristine"
 cmp -s "$old/.config" "$old/lines.config" || rm -f "$old/lines" "$old/objects"
@@ -68,13 +69,13 @@ objects=$(for object in $objects; do
 	if [ ! -f "$source/${object%.o}.c" ] || [ -f "$old/$object" ]; then
 		echo "$object"
 	else
-		say "$ARCH $KERNEL: not in this configuration: $object"
-		[ "$ARCH-$KERNEL" != x86_64-compile ] ||
+		say "$ARCH $config: not in this configuration: $object"
+		[ "$ARCH-$config" != x86_64-compile ] ||
 			echo "$object is compiled by no configuration" >> "$old/missing"
 	fi
 done)
-say "$ARCH $KERNEL: $(echo "$objects" | wc -l) objects"
-kconfig "$tree" "$new" "$KERNEL"
+say "$ARCH $config: $(echo "$objects" | wc -l) objects"
+kconfig "$tree" "$new" "$config"
 # shellcheck disable=SC2086 # a list
 diagnose "$tree" "$new" $objects > "$new/lines"
 {
