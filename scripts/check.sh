@@ -116,6 +116,7 @@ shell shellcheck finds nothing
 places no file names this machine
 warnings:arm64:compile no W=1 or sparse line that stock lacks: arm64
 warnings:x86_64:compile no W=1 or sparse line that stock lacks: x86_64
+warnings:x86_64:xen no W=1 or sparse line that stock lacks: x86_64 with Xen, without FREE_USER_PTE
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
 END
 echo "1..$number"

@@ -31,8 +31,8 @@ kmake()
 }
 
 # kconfig SOURCE OUT KERNEL: OUT/.config from the fragments, written only if it
-# changes. KERNEL=compile: debug, and what is only compiled; stock-compile: the
-# same for the pristine source.
+# changes. KERNEL=compile: debug, and what is only compiled; xen: release, and
+# Xen; stock-*: the same for the pristine source.
 kconfig()
 {
 	edit=
@@ -46,8 +46,9 @@ kconfig()
 	*debug) own=debug ;;
 	*compile)
 		own=debug
-		[ ! -f "$top/configs/compile-$ARCH" ] || own="debug compile-$ARCH"
+		[ "$ARCH" != x86_64 ] || own="debug compile-x86_64"
 		;;
+	*xen) own=xen-x86_64 ;;
 	debug-*) own="debug matrix/${3#debug-}" ;;
 	6.12 | tables) own=$3 ;;
 	esac
