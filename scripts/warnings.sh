@@ -29,7 +29,7 @@ objects()
 		# a file that another includes has no object of its own
 		! tgit grep -q "^#include \"$(basename "$file")\"" -- "$(dirname "$file")/*.c" || continue
 		# nor has a new one without its option
-		[ "$config" != off ] || [ -f "$source/$file" ] || continue
+		[ "$config" = compile ] || [ -f "$source/$file" ] || continue
 		echo "${file%.c}.o"
 	done
 }
