@@ -342,5 +342,6 @@ TEST_F(laf, locked_moving)
 
 TEST_F(laf, locked_moving_huge)
 {
+	thp_mode("never"); /* without sizes of their own there are none then */
 	lock_what_moves(_metadata, pmd_order, 2 * PMD);
 }
