@@ -311,7 +311,7 @@ static void lock_what_moves(struct __test_metadata *_metadata, int order, size_t
 	size_t rounds = longer ? 10000 : 500, i;
 	char *vma = filled_on_node0(_metadata, order);
 	long mlocked = locked_pages("nr_mlock");
-	double end = seconds() + (longer ? 3600 : 60);	/* on a busy host */
+	double end = seconds() + (longer ? 3600 : 30);	/* on a busy host */
 	pthread_t thread;
 
 	munmap(page_at(vma, pages), (PAGES - pages) * page_size);
