@@ -304,7 +304,8 @@ static bool nothing_locked(long mlocked)
 
 /*
  * Pages on their way to the other node, or back where that fails, while they are
- * locked and unlocked: none is marked in the end.
+ * locked and unlocked: none is marked in the end. Some are held, so that they are
+ * always on their way back.
  */
 static void lock_what_moves(struct __test_metadata *_metadata, int order, size_t pages)
 {
@@ -313,8 +314,13 @@ static void lock_what_moves(struct __test_metadata *_metadata, int order, size_t
 	long mlocked = locked_pages("nr_mlock");
 	double end = seconds() + (longer ? 3600 : 30);	/* on a busy host */
 	pthread_t thread;
+	int held[8];
 
 	munmap(page_at(vma, pages), (PAGES - pages) * page_size);
+	for (i = 0; i < ARRAY_SIZE(held); i++) {
+		held[i] = hold(page_at(vma, i * pages / ARRAY_SIZE(held)));
+		ASSERT_LE(0, held[i]);
+	}
 	mover.vma = vma;
 	mover.pages = pages;
 	mover.step = ORDER(order);
@@ -331,6 +337,8 @@ static void lock_what_moves(struct __test_metadata *_metadata, int order, size_t
 	__atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	TH_LOG("%zu rounds", i);
+	for (i = 0; i < ARRAY_SIZE(held); i++)
+		close(held[i]);
 	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
 	EXPECT_TRUE(holds(vma, pages, order));
 }
