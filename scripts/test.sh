@@ -145,7 +145,7 @@ guests_x86_64()
 	kunit_ran 'x86_64 debug'
 	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only; the allocator zeroes
-	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders fallback' \
+	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
 		APPEND='kernelcore=512M init_on_alloc=1'
 }
 
