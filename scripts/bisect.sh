@@ -39,8 +39,7 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	key=$({
 		tgit rev-parse "$commit^{tree}"
 		echo "$dirs"
-		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug"
-		cat "$top/configs/compile-$ARCH" 2> /dev/null || :
+		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug" "$top/configs/compile-x86_64"
 	} | sha1sum | cut -d ' ' -f 1)
 	! grep -q "$key" "$out/done" || continue
 	subject=$(tgit log -1 --format=%s "$commit")

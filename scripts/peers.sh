@@ -9,7 +9,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 : "${PROGRAMS:=}"
-[ "${1:-}" = -1 ] || own_kernels
+own_kernels
 list=$top/tests/peers/programs
 results=$build/results/peers
 kernels="stock release 6.12"

@@ -122,7 +122,6 @@ for patch in "$scratch"/patches/*; do
 		cp "$patch" "$top/patches/"
 	}
 done
-[ ! -f "$state" ] || { sed -n 1p "$state"; patches_key; } > "$scratch/state"
-[ ! -f "$state" ] || cp "$scratch/state" "$state"
+[ ! -f "$state" ] || sed -i "2s/.*/$(patches_key)/" "$state"
 trap 'exit 130' INT TERM HUP
 "$top/scripts/tree.sh" --adopt
