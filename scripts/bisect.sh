@@ -28,6 +28,8 @@ directories()
 			-e 's,/([^/]*\.[cS]|Makefile)$,/,p' | sort -u
 }
 
+# a patch's headers are seen once: the cache would only be one more preprocessor
+export CCACHE_DISABLE=1
 last=$(tgit rev-parse refs/series/head)
 configured=
 built=0
