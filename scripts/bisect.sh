@@ -7,6 +7,7 @@ set -eu
 . "$(dirname "$0")/kbuild.sh"
 . "$(dirname "$0")/series-lib.sh"
 
+own_kernels
 # shellcheck disable=SC2086 # a list
 need git $kbuild_packages
 "$top/scripts/tree.sh"

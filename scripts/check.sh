@@ -5,6 +5,7 @@
 set -eu
 . "$(dirname "$0")/series-lib.sh"
 
+own_kernels
 need git perl shellcheck
 "$top/scripts/tree.sh"
 cd "$top"

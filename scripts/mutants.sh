@@ -13,6 +13,8 @@
 set -eu
 . "$(dirname "$0")/kbuild.sh"
 
+own_kernels
+"$top/scripts/run.sh" -c
 mutants=$top/tests/mutants
 work=$build/mutants$suffix
 results=$build/results/mutants

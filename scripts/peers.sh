@@ -10,6 +10,7 @@ set -eu
 
 : "${PROGRAMS:=}"
 own_kernels
+"$top/scripts/run.sh" -c
 list=$top/tests/peers/programs
 results=$build/results/peers
 kernels="stock release 6.12"

@@ -3,6 +3,7 @@
 # Boots a guest, runs CMD in it as root in a copy of the folder FILES, and ends
 # with CMD's status, with 125 where the kernel log has a failure in it or the
 # guest died, with 124 after TIMEOUT seconds. -i: a shell on this terminal.
+# -c: only checks the variables, for those who boot guests later on.
 #
 # The guest ends with this script, however it ends, and this script with the
 # one that called it.
@@ -14,8 +15,11 @@ set -eu
 : "${APPEND:=}" "${TIMEOUT:=600}" "${FILES:=}" "${CMD:=}"
 : "${IMAGE:=}" "${LOG:=$build/results/run.log}" # a kernel built elsewhere; the kernel log
 
-interactive=
-[ "${1:-}" != -i ] || interactive=1
+interactive=${1:-}
+case $interactive in
+'' | -i | -c) ;;
+*) die "$1: must be -i or -c" ;;
+esac
 
 one_of ROOT "test debian"
 one_of ACCEL "tcg kvm"
@@ -58,6 +62,7 @@ esac
 [ "$CMD" ] || [ "$interactive" ] || die "CMD=: must be the command to run in the guest"
 [ ${#CMD} -lt 131072 ] || die "CMD: must not be longer than 128 kB"
 [ "$LOG" = "$build/results/run.log" ] || [ -d "$(dirname "$LOG")" ] || die "LOG=$LOG: no such folder"
+[ "$interactive" != -c ] || exit 0
 
 case $ARCH in
 arm64) qemu=aarch64 package=qemu-system-arm ;;

@@ -11,6 +11,7 @@ MINUTES=${MINUTES:-30}
 FAULTS=${FAULTS:-0}
 in_range MINUTES 1 9999
 own_kernels
+"$top/scripts/run.sh" -c
 one_of FAULTS "0 1"
 
 work=$build/stress

@@ -10,6 +10,7 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 own_kernels
+"$top/scripts/run.sh" -c
 results=$build/results/test${1:+-$1}
 tap=$results/tap
 times=$results/times

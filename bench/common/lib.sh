@@ -5,6 +5,7 @@
 : "${PEERS:=0}"
 one_of PEERS "0 1"
 own_kernels
+"$top/scripts/run.sh" -c
 [ "$ARCH" = arm64 ] || die "ARCH=$ARCH: instructions are counted on arm64 only"
 
 # Two of them would take each other's files.

@@ -52,6 +52,14 @@ refused 'KERNEL=debug: ' stress KERNEL=debug
 refused 'KERNEL=64k: ' test KERNEL=64k
 refused 'KERNEL=stock: ' bench-mm KERNEL=stock
 refused 'PROGRAMS=*: ' test-peers PROGRAMS='*'
+for target in check bisect test-mutants; do
+	refused 'KERNEL=stock: ' "$target" KERNEL=stock
+done
+refused 'SMP=0: ' test SMP=0
+refused 'MEM=much: ' stress MEM=much
+refused 'ACCEL=xen: ' test-peers ACCEL=xen
+refused 'NUMA=2: ' test-mutants NUMA=2 SMP=1
+refused 'ICOUNT=2: ' bench ICOUNT=2
 mkdir "$work/a clone"
 cp -r Makefile scripts "$work/a clone"
 cd "$work/a clone"
