@@ -111,14 +111,17 @@ void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 	    addr <= vma->vm_start || addr >= vma->vm_end)
 		return;
 
+	/* this takes the mark away: one cannot tell by it below */
+	if (!IS_ALIGNED(addr, HPAGE_PMD_SIZE))
+		split_huge_pmd_address(vma, addr, false, NULL);
+
 	pmd = mm_find_pmd(vma->vm_mm, addr);
 	pte = pmd ? pte_try_map_lock(vma->vm_mm, pmd, addr, &ptl) : NULL;
 	if (!pte)
 		return;
 
 	page = pte_present(*pte) ? vm_normal_page(vma, addr, *pte) : NULL;
-	if (page && page_is_large_anon(page) && PageTail(page) &&
-	    PageMlocked(page)) {
+	if (page && page_is_large_anon(page) && PageTail(page)) {
 		folio = page_folio(page);
 		folio_get(folio);
 	}

@@ -262,7 +262,11 @@ TEST_F(laf, free_reclaimed)
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_FREE));
 	drain();
 	ASSERT_ORDER(4, vma);
+	HITS_BEGIN("try_to_unmap_one");
+	HITS_BEGIN("destroy_large_folio");
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
+	EXPECT_HITS("try_to_unmap_one");
+	EXPECT_HITS("destroy_large_folio");
 	EXPECT_EQ(0, present(vma, PAGES));
 	EXPECT_EQ(PAGES, vmstat("pglazyfreed") - before);
 	EXPECT_TRUE(zeroed(vma, PAGES));
@@ -278,6 +282,25 @@ TEST_F(laf, cold_whole)
 		ASSERT_EQ(0, madvise(page_at(vma, FROM), (TO - FROM) * page_size, MADV_COLD));
 		expect_whole(_metadata, vma, order);
 		EXPECT_EQ(kb(PAGES - (TO - FROM)), smaps(vma, PAGES, "Referenced"));
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
+/* Nothing can be paged out where there is no swap: then nothing is split for it. */
+TEST_F(laf, pageout_without_swap)
+{
+	int order;
+	size_t i;
+
+	ASSERT_TRUE(swap_off());
+	for (order = MIN_ORDER; order < 8; order++) {
+		char *vma = filled_order(_metadata, PAGES, order);
+
+		ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_PAGEOUT));
+		for (i = 0; i < PAGES; i += ORDER(order)) {
+			EXPECT_ORDER(order, page_at(vma, i));
+		}
 		EXPECT_TRUE(holds(vma, PAGES, order));
 		munmap(vma, PAGES * page_size);
 	}

@@ -382,6 +382,32 @@ TEST_F(laf, dontneed_part)
 	EXPECT_LOCKED(&before, 0);
 }
 
+/* A huge page loses its mark when its pmd is split: what stays is counted all the same. */
+TEST_F(laf, huge_part)
+{
+	struct locked before;
+	size_t pages = 2 * PMD;
+	char *vma = map_new(pages);
+
+	thp_mode("never"); /* without sizes of their own there are none then */
+	enable_orders(ORDER(pmd_order));
+	fill(vma, pages, 7);
+	ASSERT_ORDER(pmd_order, vma);
+	ASSERT_ORDER(pmd_order, page_at(vma, PMD));
+	before = locked_now();
+	lock(_metadata, vma, 0, pages);
+	EXPECT_LOCKED(&before, pages);
+	ASSERT_EQ(0, munmap(page_at(vma, 100), 30 * page_size));
+	EXPECT_LOCKED(&before, pages - 30);
+	ASSERT_EQ(0, madvise(page_at(vma, PMD + 7), 30 * page_size, MADV_DONTNEED_LOCKED));
+	EXPECT_LOCKED(&before, pages - 60);
+	EXPECT_TRUE(holds(vma, 100, 7));
+	ASSERT_EQ(0, munlock(vma, 100 * page_size));
+	EXPECT_LOCKED(&before, pages - 160);
+	ASSERT_EQ(0, munmap(vma, pages * page_size));
+	EXPECT_LOCKED(&before, 0);
+}
+
 /* fork() does not lock; a write copies a page, and what is left stays locked. */
 TEST_F(laf, fork)
 {

@@ -100,6 +100,48 @@ TEST_F(laf, small_between)
 	EXPECT_TRUE(all_hold(vma));
 }
 
+/* The pages of two folios, by turns: when one is met again, the other was the last. */
+TEST_F(laf, alternating)
+{
+	char *vma = filled(_metadata, 4), *both = reserve(32);
+	size_t i;
+
+	for (i = 0; i < 32; i++) {
+		char *page = page_at(vma, i / 2 + i % 2 * 16);
+
+		ASSERT_EQ(page_at(both, i),
+			  mremap(page, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+				 page_at(both, i)));
+	}
+	EXPECT_EQ(0, bind_to(both, 32, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
+	EXPECT_EQ(32, on_node(both, 32, 1));
+	for (i = 0; i < 32; i++) {
+		EXPECT_TRUE(holds(page_at(both, i), 1, 100 + i / 2 + i % 2 * 16));
+	}
+}
+
+/* A folio with unmapped pages is split when memory is wanted, wherever it has gone. */
+TEST_F(laf, partly_unmapped)
+{
+	char *vma = filled(_metadata, 4);
+	size_t i;
+
+	for (i = 0; i < PAGES; i += 16)
+		madvise(page_at(vma, i + 1), 15 * page_size, MADV_DONTNEED);
+	EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
+	EXPECT_EQ(PAGES / 16, on_node(vma, PAGES, 1));
+	for (i = 0; i < PAGES; i += 16) {
+		EXPECT_ORDER(4, page_at(vma, i));
+	}
+	drain();
+	for (i = 0; i < 4; i++)
+		write_file("/proc/sys/vm/drop_caches", "2");
+	for (i = 0; i < PAGES; i += 16) {
+		EXPECT_EQ(0, folio_order(page_at(vma, i)));
+	}
+	EXPECT_TRUE(all_hold(vma));
+}
+
 /* What is shared stays, without an error; MPOL_MF_MOVE_ALL moves it. */
 static void shared(struct __test_metadata *_metadata, int order)
 {
