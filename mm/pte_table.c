@@ -83,37 +83,48 @@ pte_t *pte_alloc_map_pinned(struct mm_struct *mm, pmd_t *pmd, unsigned long addr
 
 #ifdef CONFIG_FREE_USER_PTE
 /**
- * pte_table_turned - a table has become empty, or is not any more
+ * pte_table_filled - a table that had no entry has one
  * @mm: the address space
  * @table: the table
  *
  * Context: The PTL is held.
  */
-void pte_table_turned(struct mm_struct *mm, struct page *table)
+void pte_table_filled(struct mm_struct *mm, struct page *table)
 {
 	u16 flags = table->pte_flags;
-	u8 list;
 
-	if (flags & PTE_TABLE_PINNED)
+	if (!(flags & PTE_TABLE_EMPTY))
 		return;
-	if (table->pte_nr) {
-		if (flags & PTE_TABLE_EMPTY) {
-			count_vm_event(PTE_TABLE_REFILLED);
-			pte_table_forget(mm, table);
-		}
-		return;
-	}
+
+	/* which makes nr_pte_table_empty less, too: see vmstat_start() */
+	count_vm_event(PTE_TABLE_REFILLED);
+	atomic_long_dec(&mm->pte_tables.nr_empty);
+	table->pte_flags = flags & ~(PTE_TABLE_EMPTY | PTE_TABLE_PASS);
+}
+
+/**
+ * pte_table_emptied - a table has lost its last entry
+ * @mm: the address space
+ * @table: the table
+ *
+ * Context: The PTL is held.
+ */
+void pte_table_emptied(struct mm_struct *mm, struct page *table)
+{
+	u16 flags = table->pte_flags;
+
 	/* all tables of an address space that nobody uses go away anyway */
-	if (!atomic_read(&mm->mm_users))
+	if ((flags & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
 		return;
 
 	count_vm_event(NR_PTE_TABLE_EMPTY);
 	atomic_long_inc(&mm->pte_tables.nr_empty);
-	list = READ_ONCE(mm->pte_tables.list_nr);
-	if (unlikely(!list || FIELD_GET(PTE_TABLE_LIST, flags) != list))
-		list = pte_table_list_mm(mm, table);
 	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
-	table->pte_flags = PTE_TABLE_EMPTY | FIELD_PREP(PTE_TABLE_LIST, list);
+	flags = (flags & PTE_TABLE_LIST) | PTE_TABLE_EMPTY;
+	table->pte_flags = flags;
+	if (unlikely(FIELD_GET(PTE_TABLE_LIST, flags) !=
+		     READ_ONCE(mm->pte_tables.list_nr)))
+		pte_table_list_mm(mm, table);
 }
 
 /**

@@ -27,7 +27,7 @@
 
 /* How many address spaces the shrinker looks at with pte_table_lock held. */
 #define MMS_AT_ONCE	256
-/* How many pmds it looks at in search of an empty table, for each that it may free. */
+/* How many pmds with a table it looks at, for each that it may free. */
 #define PMDS_AT_ONCE	256
 #define PMDS_AT_LEAST	4096UL
 
@@ -77,7 +77,8 @@ void pte_table_mm_init(struct mm_struct *mm)
 	atomic_long_set(&mm->pte_tables.nr_empty, 0);
 	INIT_LIST_HEAD(&mm->pte_tables.list);
 	mm->pte_tables.memcg = NULL;
-	mm->pte_tables.list_nr = 0;
+	/* which no table has yet */
+	mm->pte_tables.list_nr = 1;
 	mm->pte_tables.cursor = 0;
 	mm->pte_tables.pass = 1;
 }
@@ -111,9 +112,8 @@ void pte_table_mm_exit(struct mm_struct *mm)
  * again, it has to look for its group only if the number is another one then.
  *
  * Context: The PTL of the table is held.
- * Return: the number, which is not 0 and fits PTE_TABLE_LIST.
  */
-u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
+void pte_table_list_mm(struct mm_struct *mm, struct page *table)
 {
 	struct mem_cgroup *memcg;
 	u8 nr;
@@ -122,10 +122,12 @@ u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
 	memcg = memcg_of(table);
 	/* before the group: that of this list, or of a later one */
 	nr = smp_load_acquire(&mm->pte_tables.list_nr);
-	if (!nr || READ_ONCE(mm->pte_tables.memcg) != memcg) {
+	if (list_empty(&mm->pte_tables.list) ||
+	    READ_ONCE(mm->pte_tables.memcg) != memcg) {
 		spin_lock(&pte_table_lock);
 		/* again: see pte_table_memcg_offline() */
 		memcg = memcg_of(table);
+		/* never 0, see pte_table_mm_init() */
 		nr = mm->pte_tables.list_nr % FIELD_MAX(PTE_TABLE_LIST) + 1;
 		WRITE_ONCE(mm->pte_tables.memcg, memcg);
 		/* after it, see above */
@@ -135,7 +137,8 @@ u8 pte_table_list_mm(struct mm_struct *mm, struct page *table)
 		tell_shrinker(memcg);
 	}
 	rcu_read_unlock();
-	return nr;
+	table->pte_flags &= ~PTE_TABLE_LIST;
+	table->pte_flags |= FIELD_PREP(PTE_TABLE_LIST, nr);
 }
 
 #ifdef CONFIG_MEMCG
@@ -173,9 +176,10 @@ void pte_table_memcg_offline(struct mem_cgroup *memcg)
 struct pte_table_walk {
 	struct mmu_gather tlb;
 	pmd_t *last;		/* that was looked at */
-	unsigned long next;	/* address to go on at, 0 at the end */
+	unsigned long start;	/* address */
+	unsigned long next;	/* to go on at, 0 at the end */
 	unsigned long budget;	/* empty tables that are still looked at */
-	unsigned long pmds;	/* and pmds */
+	unsigned long pmds;	/* and pmds, and PUDs */
 	unsigned long freed;
 	u8 pass;		/* of the shrinker, else 0 */
 };
@@ -183,17 +187,6 @@ struct pte_table_walk {
 static int walk_vma(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
 	/* also those of VM_PFNMAP, in which drivers zap */
-	return 0;
-}
-
-/* A huge page of PUD size has no tables, and is not split for that. */
-static int walk_pud(pud_t *pud, unsigned long addr, unsigned long next,
-		    struct mm_walk *walk)
-{
-	pud_t pudval = READ_ONCE(*pud);
-
-	if (pud_trans_huge(pudval) || pud_devmap(pudval))
-		walk->action = ACTION_CONTINUE;
 	return 0;
 }
 
@@ -209,6 +202,26 @@ static bool walk_ends(struct mm_struct *mm, struct pte_table_walk *w)
 	       !atomic_long_read(&mm->pte_tables.nr_empty);
 }
 
+/* Also where no pmd follows that has a table: what ends a walk is looked at here, too. */
+static int walk_pud(pud_t *pud, unsigned long addr, unsigned long next,
+		    struct mm_walk *walk)
+{
+	struct pte_table_walk *w = walk->private;
+	pud_t pudval = READ_ONCE(*pud);
+
+	/* each walk gets on by one at least, whoever waits */
+	if (addr > w->start && walk_ends(walk->mm, w)) {
+		w->next = addr;
+		return 1;
+	}
+	w->pmds -= !!w->pmds;
+	cond_resched();
+	/* a huge page of PUD size has no tables, and is not split for that */
+	if (pud_trans_huge(pudval) || pud_devmap(pudval))
+		walk->action = ACTION_CONTINUE;
+	return 0;
+}
+
 /* More than 0 ends the walk: it goes on at walk->next. */
 static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long next,
 		    struct mm_walk *walk)
@@ -221,7 +234,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long next,
 
 	w->last = pmd;
 	w->next = (addr & PMD_MASK) + PMD_SIZE;
-	w->pmds--;
+	w->pmds -= !!w->pmds;
 	if (pte_table_looks_empty(pmd, addr)) {
 		w->budget--;
 		if (pte_table_try_free(&w->tlb, pmd, addr, w->pass)) {
@@ -244,6 +257,7 @@ static void walk_tables(struct mm_struct *mm, struct pte_table_walk *w)
 {
 	mmap_assert_locked(mm);
 	w->last = NULL;
+	w->start = w->next;
 	tlb_gather_mmu(&w->tlb, mm);
 	if (!walk_page_range(mm, w->next, ULONG_MAX, &pte_table_walk_ops, w))
 		w->next = 0;

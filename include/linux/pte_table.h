@@ -177,8 +177,9 @@ static inline void pte_try_unmap(pte_t *pte)
  * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
  *	nothing is mapped there, or a huge page.
  */
-static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-				      unsigned long addr, spinlock_t **ptlp)
+static __always_inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+					       unsigned long addr,
+					       spinlock_t **ptlp)
 {
 	spinlock_t *ptl;	/* of the table in pmdval */
 	pmd_t pmdval;
@@ -249,7 +250,8 @@ static __always_inline pte_t *pte_try_remap(pmd_t *pmd, unsigned long addr)
 #define PTE_TABLE_LIST		GENMASK(7, 2)	/* of its mm, then: pte_table_list_mm() */
 #define PTE_TABLE_PASS		GENMASK(15, 8)	/* of the shrinker, that found it empty */
 
-void pte_table_turned(struct mm_struct *mm, struct page *table);
+void pte_table_filled(struct mm_struct *mm, struct page *table);
+void pte_table_emptied(struct mm_struct *mm, struct page *table);
 void pte_table_forget(struct mm_struct *mm, struct page *table);
 void pte_table_gone(struct mm_struct *mm, struct page *table);
 bool pte_table_looks_empty(pmd_t *pmd, unsigned long addr);
@@ -260,7 +262,7 @@ void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 bool pte_table_frees_in_place(unsigned long span);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
-u8 pte_table_list_mm(struct mm_struct *mm, struct page *table);
+void pte_table_list_mm(struct mm_struct *mm, struct page *table);
 
 /**
  * pte_table_add - count entries that have been none and are not any more
@@ -281,8 +283,10 @@ static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr)
 
 	/* pte_table_looks_empty() reads it without the lock */
 	WRITE_ONCE(table->pte_nr, now);
-	if (unlikely(!before != !now))
-		pte_table_turned(mm, table);
+	if (nr > 0 && unlikely(!before))
+		pte_table_filled(mm, table);
+	else if (nr < 0 && unlikely(!now))
+		pte_table_emptied(mm, table);
 }
 
 /**

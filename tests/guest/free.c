@@ -678,6 +678,25 @@ TEST_F(stock, moved_empty)
 	EXPECT_TRUE(zeroed(to, 3 * PMD));
 }
 
+/* To another place in the same table: it has not been empty in between. */
+TEST_F(stock, moved_inside)
+{
+	struct tables was;
+	char *space, *vma, *to;
+
+	if (!reclaim_begin("0"))
+		SKIP(return, NO_RECLAIM);
+	space = reserve(2 * PMD);
+	vma = map_small_at(page_at(space, 8), 16);
+	to = page_at(space, 100);
+	fill_pages(vma, 0, 16, TAG);
+	tables_read(&was);
+	ASSERT_EQ(to, mremap(vma, 16 * page_size, 16 * page_size,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	EXPECT_SINCE(&was, .vm = 0);
+	EXPECT_TRUE(pages_hold(to, 0, 16, TAG));
+}
+
 /*
  * MADV_COLLAPSE goes on after a block without a table; of a file it is mapped as a
  * huge page there, too.
@@ -962,7 +981,7 @@ TEST_F(stock, asked_for)
 	if (!reclaim_begin("1"))
 		SKIP(return, NO_RECLAIM);
 	ASSERT_EQ(0, stat("/proc/self/reclaim_pte_tables", &st));
-	EXPECT_EQ(0200, st.st_mode & 07777);
+	EXPECT_EQ(0222, st.st_mode & 07777);
 	/* the upper levels */
 	munmap(empty_tables(16), 16 * PMD * page_size);
 	for (mode = 0; mode <= 1; mode++) {
@@ -992,15 +1011,14 @@ static bool become(uid_t uid)
 			!prctl(PR_SET_PDEATHSIG, SIGKILL));
 }
 
-/* What is left to root is to open any file. */
-static bool drop_admin(void)
+static bool drop_capability(int cap)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
 	if (syscall(SYS_capget, &header, data))
 		return false;
-	data[CAP_TO_INDEX(CAP_SYS_ADMIN)].effective &= ~CAP_TO_MASK(CAP_SYS_ADMIN);
+	data[CAP_TO_INDEX(cap)].effective &= ~CAP_TO_MASK(cap);
 	return !syscall(SYS_capset, &header, data);
 }
 
@@ -1008,12 +1026,13 @@ TEST_F(stock, asked_for_by_others)
 {
 	static const struct {
 		uid_t owner, writer;
-		bool allowed, no_admin;
+		bool allowed;
+		int dropped;	/* capability of the writer, or 0 */
 	} users[] = {
-		{ 0, 0, true, false }, { 0, 1000, false, false },
-		{ 1000, 0, true, false }, { 1000, 1000, true, false },
-		{ 1000, 1001, false, false },
-		{ 1000, 0, false, true }, { 0, 0, true, true },
+		{ 0, 0, true, 0 }, { 0, 1000, false, 0 }, { 1000, 0, true, 0 },
+		{ 1000, 1000, true, 0 }, { 1000, 1001, false, 0 },
+		{ 1000, 0, false, CAP_SYS_ADMIN }, { 0, 0, true, CAP_SYS_ADMIN },
+		{ 1000, 0, true, CAP_DAC_OVERRIDE },
 	};
 	size_t i;
 
@@ -1041,7 +1060,7 @@ TEST_F(stock, asked_for_by_others)
 			int err = 1;
 
 			if (become(users[i].writer) &&
-			    (!users[i].no_admin || drop_admin()))
+			    (!users[i].dropped || drop_capability(users[i].dropped)))
 				err = reclaim_tables_of(owner, "1");
 
 			_exit(users[i].allowed ? err : err != -EPERM && err != -EACCES);
