@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Compares what the programs of `make test-peers` have said on three kernels:
 #   peers-join.awk EXPLAINED RESULTS
-# RESULTS are their TAP, each after "# PROGRAM KERNEL" with KERNEL stock, release or
+# RESULTS are their TAP, each after "# PROGRAM KERNEL" with KERNEL stock, tables or
 # 6.12. A line of EXPLAINED is PROGRAM, a tab, a regular expression for cases, a tab,
 # and why they cannot be better. Prints a line a case, a table, and what is worse;
 # fails if something is worse without being explained.
@@ -81,7 +81,7 @@ END {
 		for (c = 1; c <= n_cases[program]; c++) {
 			name = cases[program, c]
 			stock = state_of(program, name, "stock")
-			ours = state_of(program, name, "release")
+			ours = state_of(program, name, "tables")
 			peer = state_of(program, name, "6.12")
 			verdict = judge(stock, ours, peer)
 			split(verdict, word, " ")
@@ -101,7 +101,7 @@ END {
 	printf "\n%-24s %-15s %-15s %-15s %5s %6s %5s\n", "pass/skip/fail", "stock", "patched", "6.12", "same", "better", "worse"
 	for (p = 1; p <= n_programs; p++) {
 		program = programs[p]
-		printf "%-24s %-15s %-15s %-15s %5d %6d %5d\n", program, counts(program, "stock"), counts(program, "release"),
+		printf "%-24s %-15s %-15s %-15s %5d %6d %5d\n", program, counts(program, "stock"), counts(program, "tables"),
 			counts(program, "6.12"), total[program, "same"], total[program, "better"], total[program, "worse"]
 	}
 	for (reason in reasons)

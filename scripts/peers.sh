@@ -13,7 +13,7 @@ own_kernels
 "$top/scripts/run.sh" -c
 list=$top/tests/peers/programs
 results=$build/results/peers
-kernels="stock release 6.12"
+kernels="stock tables 6.12"
 
 # one PROGRAM KERNEL: from a guest that runs it to its .tap
 one()

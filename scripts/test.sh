@@ -19,7 +19,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle uring direct device counts markers free free_race"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle ksm uring direct device counts markers free free_race"
 
 table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 

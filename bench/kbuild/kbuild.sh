@@ -56,6 +56,7 @@ ln "$prepared" "$files"
 	cat <<-END
 	stock|stock|THP=always|
 	release|patched|THP=always|
+	tables|=y|THP=always|
 	stock|stock|THP=never|transparent_hugepage=never
 	END
 	[ "$PEERS" = 0 ] || cat <<-END

@@ -57,7 +57,9 @@ TEST_F(laf, disk)
 		int fd = disk(_metadata);
 
 		memset(to, 0, PAGES * page_size);
+		HITS_BEGIN("bio_iov_iter_get_pages");
 		ASSERT_TRUE(in_pieces(true, fd, from, 3 * page_size));
+		EXPECT_HITS("bio_iov_iter_get_pages");
 		ASSERT_EQ(0, madvise(to, PAGES * page_size, MADV_FREE));
 		ASSERT_TRUE(in_pieces(false, fd, to, 5 * page_size));
 		EXPECT_ORDER(order, page_at(to, PAGES - ORDER(order)));
@@ -90,6 +92,7 @@ TEST_F(laf, futex)
 
 	*word = 0;
 	*other = 0;
+	HITS_BEGIN("get_futex_key");
 	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_there, word));
 	usleep(100000);
 	EXPECT_EQ(0, syscall(__NR_futex, other, FUTEX_WAKE, 1, NULL, NULL, 0));
@@ -98,8 +101,11 @@ TEST_F(laf, futex)
 		woken = syscall(__NR_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 		/* it may not have slept yet, or be gone */
 		if (!woken && !pthread_tryjoin_np(thread, NULL))
-			return;
+			break;
 	}
+	EXPECT_HITS("get_futex_key");
+	if (!woken)
+		return;
 	EXPECT_EQ(1, woken);
 	pthread_join(thread, NULL);
 }

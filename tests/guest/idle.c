@@ -45,6 +45,7 @@ TEST_F(laf, first_page)
 		ASSERT_ORDER(order, vma);
 		drain();
 		first = pfn_of(vma);
+		HITS_BEGIN("page_idle_bitmap_read");
 
 		/* accesses to any page end it; nobody touches the first */
 		for (i = 0; i < ORDER(order); i++) {
@@ -65,6 +66,7 @@ TEST_F(laf, first_page)
 			EXPECT_FALSE(is_idle(first + i));
 			EXPECT_FALSE(is_idle(first));
 		}
+		EXPECT_HITS("page_idle_bitmap_read");
 		munmap(vma, PAGES * page_size);
 	}
 }

@@ -305,3 +305,25 @@ TEST_F(laf, enabled_sets)
 		for (i = 0; i < rounds && _metadata->passed; i++)
 			random_fault(_metadata, space, orders);
 }
+
+/* /proc/kpageflags: one head, tails, and KPF_THP on each, as for a huge page. */
+TEST_F(laf, kpageflags)
+{
+	int order;
+	size_t i;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_order(_metadata, PMD, order);
+
+		HITS_BEGIN("stable_page_flags");
+		for (i = 0; i < PMD; i++) {
+			bool head = !(i % ORDER(order));
+
+			EXPECT_TRUE(page_flag(page_at(vma, i), KPF_THP));
+			EXPECT_EQ(head, page_flag(page_at(vma, i), KPF_COMPOUND_HEAD));
+			EXPECT_EQ(!head, page_flag(page_at(vma, i), KPF_COMPOUND_TAIL));
+		}
+		EXPECT_HITS("stable_page_flags");
+		munmap(vma, PMD * page_size);
+	}
+}

@@ -119,6 +119,28 @@ TEST_F(laf, in_a_pipe)
 	EXPECT_TRUE(holds(vma, 16, 2));
 }
 
+/* A folio of which one page is left: it is made exclusive as a whole, or copied. */
+TEST_F(laf, last_page)
+{
+	char *vma = filled(_metadata, 4);
+	size_t i;
+
+	for (i = 0; i < PAGES; i += 16) {
+		madvise(page_at(vma, i), 5 * page_size, MADV_DONTNEED);
+		madvise(page_at(vma, i + 6), 10 * page_size, MADV_DONTNEED);
+	}
+	EXPECT_TRUE(ends_well(keeper(vma, 0, 0)));
+	ASSERT_TRUE(hits_begin("page_move_anon_rmap"));
+	for (i = 5; i < PAGES; i += 16) {
+		uint64_t pfn = pfn_of(page_at(vma, i));
+
+		fill(page_at(vma, i), 1, 2);
+		EXPECT_EQ(pfn, pfn_of(page_at(vma, i)));
+		EXPECT_TRUE(holds(page_at(vma, i), 1, 2));
+	}
+	TH_LOG("page_move_anon_rmap: %ld hits", hits_end("page_move_anon_rmap"));
+}
+
 /* Folios in two tables, in two VMAs, and without some of their pages. */
 TEST_F(laf, in_pieces)
 {

@@ -154,6 +154,7 @@ TEST_F(laf, partly_unmapped)
 	madvise(vma, page_size << 4, MADV_DONTNEED);
 	ASSERT_TRUE(cgroup_create());
 	ASSERT_EQ(0, cgroup_set("memory.swap.max", "0"));
+	HITS_BEGIN("deferred_split_scan");
 	pid = child();
 	if (!pid) {
 		EXPECT_TRUE(cgroup_enter());
@@ -184,6 +185,7 @@ TEST_F(laf, partly_unmapped)
 	}
 	EXPECT_TRUE(child_ok(pid));
 	EXPECT_EQ(0, cgroup_leak());
+	EXPECT_HITS("deferred_split_scan");
 }
 
 #define STORM(order)						\

@@ -25,6 +25,8 @@ TEST_F(laf, each_order)
 
 		if (order == MIN_ORDER) {
 			ASSERT_TRUE(swap_on(SWAP_PAGES));
+			HITS_BEGIN("split_huge_page_to_list");
+			HITS_BEGIN("swapin_readahead");
 		}
 		for (round = 0; round < rounds; round++) {
 			swap_out(_metadata, vma, pages);
@@ -35,6 +37,8 @@ TEST_F(laf, each_order)
 	}
 	EXPECT_TRUE(swap_off());
 	EXPECT_EQ(0, meminfo("SwapFree"));
+	EXPECT_HITS("split_huge_page_to_list");
+	EXPECT_HITS("swapin_readahead");
 }
 
 /* Swap entries count as pages: a fault beside them gets what fits. */

@@ -86,7 +86,7 @@ END
 join()
 {
 	awk '
-		BEGIN { split("stock release 6.12", kernels, " ") }
+		BEGIN { split("stock tables 6.12", kernels, " ") }
 		{
 			for (k = 1; k <= 3; k++)
 				if ($(k + 1) != "-")

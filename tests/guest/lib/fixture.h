@@ -36,6 +36,15 @@
 /* with a note: a format of its own, and what belongs to it */
 #define EXPECT_ORDER_NOTE(want, found, ...) __ORDER(EXPECT, want, found, __VA_ARGS__)
 
+/* What a test shows to be no problem it has to reach: how often it says. */
+#define HITS_BEGIN(function) ASSERT_TRUE(hits_begin(function))
+#define EXPECT_HITS(function) do {					\
+	long __hits = hits_end(function);				\
+									\
+	TH_LOG("%s: %ld hits", function, __hits);			\
+	EXPECT_LT(0, __hits);						\
+} while (0)
+
 /* New memory in folios of @order, which is the tag as well; 0: small pages. */
 static inline char *filled_order(struct __test_metadata *_metadata, size_t pages,
 				 int order)

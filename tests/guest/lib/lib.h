@@ -59,6 +59,7 @@ void size_stats_since(struct size_stats *s);	/* now minus @s */
 #define KPF_COMPOUND_TAIL	16
 #define KPF_UNEVICTABLE		18
 #define KPF_HWPOISON		19
+#define KPF_THP			22
 #define KPF_ZERO_PAGE		24
 #define KPF_MLOCKED		33
 char *reserve(size_t pages);			/* PMD-aligned address space */
@@ -169,6 +170,10 @@ int hold(void *page);		/* a reference, until the file is closed */
 int poison(void *addr, size_t pages);
 bool unpoison(uint64_t pfn);
 bool bad(const void *addr);	/* reading it is a bus error */
+
+/* hits.c: how often the kernel came to a function in between */
+bool hits_begin(const char *function);
+long hits_end(const char *function);		/* -1: not counted */
 
 /* swap.c */
 bool swap_on(size_t pages);
