@@ -83,12 +83,14 @@ places()
 	! ours | xargs -d '\n' grep -nFsI -f "$output.places"
 }
 
-# Everybody else maps the PTE table of a user by what may fail.
+# Everybody else maps the PTE table of a user by what may fail. A line of a comment
+# is a match as a whole, and does not count.
 raw_walkers()
 {
-	tgit grep -nE '\<(pte_offset_map|pte_offset_map_lock|pte_lockptr|pte_alloc_map)\(' \
-		-- block drivers fs ipc kernel lib mm net security virt arch/arm64 arch/x86 |
-		awk -F : '$1 ~ /c$/ && $3 !~ /^[ \t]*\/?\*/ { n[$1]++ } END { for (file in n) print file, n[file] }' | sort > "$output.found"
+	raw='\<(pte_offset_map|pte_offset_map_lock|pte_offset_kernel|pte_lockptr|pte_alloc_map|pmd_page_vaddr)\('
+	tgit grep -lE "$raw" -- block drivers fs include ipc kernel lib mm net security virt arch/arm64 arch/x86 |
+		grep '\.[ch]$' | xargs git -C "$tree" grep -noE "^[[:space:]]*(/\*|\*[[:space:]/]|\*\$).*|$raw" -- |
+		awk -F : '$3 ~ /^p/ { n[$1]++ } END { for (file in n) print file, n[file] }' | sort > "$output.found"
 	sed '/^#/d; s/\t.*//' scripts/raw-walkers | diff - "$output.found"
 }
 
