@@ -31,6 +31,36 @@ void pte_table_missing(pmd_t *pmd)
 
 #if defined(CONFIG_FREE_USER_PTE) && !defined(__CHECKER__)
 /**
+ * pte_try_map_lock_again - pte_try_map_lock() after a race for the table was lost
+ * @mm: the address space
+ * @pmd: the entry for @addr
+ * @addr: user virtual address
+ * @ptlp: set to the lock, which is held
+ *
+ * Context: as for pte_try_map_lock().
+ * Return: as of pte_try_map_lock().
+ */
+pte_t *pte_try_map_lock_again(struct mm_struct *mm, pmd_t *pmd,
+			      unsigned long addr, spinlock_t **ptlp)
+{
+	pmd_t pmdval;
+	pte_t *pte;
+
+	for (;;) {
+		pte = pte_try_map_nolock(mm, pmd, addr, &pmdval, ptlp);
+		if (!pte)
+			return NULL;
+		spin_lock(*ptlp);
+		if (pte_map_recheck(pmd, pmdval))
+			break;
+		spin_unlock(*ptlp);
+		pte_try_unmap(pte);
+	}
+	pte_table_read_unlock();
+	return pte;
+}
+
+/**
  * pte_alloc_map_lock - map a PTE and take its lock, with a new table if need be
  * @mm: the address space
  * @pmd: the entry for @addr
@@ -285,28 +315,7 @@ unlock_pmd:
 	return freed;
 }
 
-enum {
-	PTE_TABLE_RECLAIM_OFF,
-	PTE_TABLE_RECLAIM_SHRINKER,
-	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
-	PTE_TABLE_RECLAIM_ALWAYS,
-};
-
-static int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
-
-/**
- * pte_table_frees_in_place - does who empties a table free it?
- * @span: bytes that are zapped in one piece
- *
- * Return: true if vm.pte_table_reclaim says so.
- */
-bool pte_table_frees_in_place(unsigned long span)
-{
-	int mode = READ_ONCE(sysctl_pte_table_reclaim);
-
-	return mode == PTE_TABLE_RECLAIM_ALWAYS ||
-	       (mode == PTE_TABLE_RECLAIM_SPANS && span >= PMD_SIZE);
-}
+int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
 
 /**
  * pte_table_shrinks - may the shrinker free tables?

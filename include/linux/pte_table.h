@@ -24,6 +24,8 @@ struct mmu_gather;
 #ifdef CONFIG_MMU
 
 void pte_table_missing(pmd_t *pmd);
+pte_t *pte_try_map_lock_again(struct mm_struct *mm, pmd_t *pmd,
+			      unsigned long addr, spinlock_t **ptlp);
 
 /**
  * pmd_is_table - is this the entry of a page table?
@@ -100,7 +102,7 @@ static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 #endif /* CONFIG_FREE_USER_PTE */
 
 /* Whoever is told that there is a table is in the RCU section that keeps it. */
-static inline bool pte_table_enter(pmd_t *pmd, pmd_t *pmdval)
+static __always_inline bool pte_table_enter(pmd_t *pmd, pmd_t *pmdval)
 {
 	pte_table_read_lock();
 	*pmdval = pmd_read_atomic(pmd);
@@ -127,9 +129,9 @@ static inline bool pte_table_enter(pmd_t *pmd, pmd_t *pmdval)
  *	an RCU read-side section. What is read before the lock is held may be old.
  * Return: The PTE, or NULL (nothing to end) if @pmd is not a page table.
  */
-static inline pte_t *pte_try_map_nolock(struct mm_struct *mm, pmd_t *pmd,
-					unsigned long addr, pmd_t *pmdval,
-					spinlock_t **ptl)
+static __always_inline pte_t *pte_try_map_nolock(struct mm_struct *mm, pmd_t *pmd,
+						 unsigned long addr, pmd_t *pmdval,
+						 spinlock_t **ptl)
 {
 	if (!pte_table_enter(pmd, pmdval))
 		return NULL;
@@ -166,6 +168,30 @@ static inline void pte_try_unmap(pte_t *pte)
 	pte_table_read_unlock();
 }
 
+/* Inline for pte_try_relock(): a fault or a zap that is short would notice the call. */
+static __always_inline pte_t *__pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+						 unsigned long addr,
+						 spinlock_t **ptlp)
+{
+	spinlock_t *ptl;	/* of the table in pmdval */
+	pmd_t pmdval;
+	pte_t *pte;
+
+	pte = pte_try_map_nolock(mm, pmd, addr, &pmdval, &ptl);
+	if (!pte)
+		return NULL;
+
+	spin_lock(ptl);
+	if (unlikely(!pte_map_recheck(pmd, pmdval))) {
+		spin_unlock(ptl);
+		pte_try_unmap(pte);
+		return pte_try_map_lock_again(mm, pmd, addr, ptlp);
+	}
+	pte_table_read_unlock();
+	*ptlp = ptl;
+	return pte;
+}
+
 /**
  * pte_try_map_lock - map a PTE and take its lock
  * @mm: the address space
@@ -177,27 +203,10 @@ static inline void pte_try_unmap(pte_t *pte)
  * Return: The PTE, until pte_unmap_unlock(); or NULL if @pmd is not a page table:
  *	nothing is mapped there, or a huge page.
  */
-static __always_inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
-					       unsigned long addr,
-					       spinlock_t **ptlp)
+static inline pte_t *pte_try_map_lock(struct mm_struct *mm, pmd_t *pmd,
+				      unsigned long addr, spinlock_t **ptlp)
 {
-	spinlock_t *ptl;	/* of the table in pmdval */
-	pmd_t pmdval;
-	pte_t *pte;
-
-	for (;;) {
-		pte = pte_try_map_nolock(mm, pmd, addr, &pmdval, &ptl);
-		if (!pte)
-			return NULL;
-		spin_lock(ptl);
-		if (likely(pte_map_recheck(pmd, pmdval)))
-			break;
-		spin_unlock(ptl);
-		pte_try_unmap(pte);
-	}
-	pte_table_read_unlock();
-	*ptlp = ptl;
-	return pte;
+	return __pte_try_map_lock(mm, pmd, addr, ptlp);
 }
 
 /**
@@ -219,7 +228,7 @@ static __always_inline pte_t *pte_try_relock(struct mm_struct *mm, pmd_t *pmd,
 					     spinlock_t **ptlp)
 {
 	if (IS_ENABLED(CONFIG_FREE_USER_PTE))
-		return pte_try_map_lock(mm, pmd, addr, ptlp);
+		return __pte_try_map_lock(mm, pmd, addr, ptlp);
 
 	return pte_never_null(pte_offset_map_lock(mm, pmd, addr, ptlp));
 }
@@ -259,10 +268,31 @@ bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
 			u8 pass);
 void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 			     unsigned long addr);
-bool pte_table_frees_in_place(unsigned long span);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
 void pte_table_list_mm(struct mm_struct *mm, struct page *table);
+
+/* vm.pte_table_reclaim: who may free a table */
+enum {
+	PTE_TABLE_RECLAIM_OFF,
+	PTE_TABLE_RECLAIM_SHRINKER,
+	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
+	PTE_TABLE_RECLAIM_ALWAYS,
+};
+
+extern int sysctl_pte_table_reclaim;
+
+/**
+ * pte_table_frees_in_place - does who empties a table free it?
+ * @span: bytes that are zapped in one piece
+ *
+ * Return: true if vm.pte_table_reclaim says so.
+ */
+static inline bool pte_table_frees_in_place(unsigned long span)
+{
+	return READ_ONCE(sysctl_pte_table_reclaim) >=
+	       (span < PMD_SIZE ? PTE_TABLE_RECLAIM_ALWAYS : PTE_TABLE_RECLAIM_SPANS);
+}
 
 /**
  * pte_table_add - count entries that have been none and are not any more
