@@ -89,17 +89,13 @@ int mlock_split_page(struct page *page)
 }
 
 /**
- * mlock_split_at - split the large folio that lies across a limit in a VMA
+ * __mlock_split_at - mlock_split_at() in a VMA that is VM_LOCKED
  * @vma:	the VMA
- * @addr:	where the VMA will end, or the part of it that is going to be
- *		unmapped or moved
- *
- * With this what stays and what goes is counted by the page. Nothing happens
- * unless the VMA is VM_LOCKED.
+ * @addr:	as for mlock_split_at()
  *
  * Context: Sleeps. mmap_lock held for reading or writing.
  */
-void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
+void __mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 {
 	struct folio *folio = NULL;
 	struct page *page;
@@ -107,8 +103,7 @@ void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
 	pmd_t *pmd;
 	pte_t *pte;
 
-	if (likely(!(vma->vm_flags & VM_LOCKED)) || !vma_is_anonymous(vma) ||
-	    addr <= vma->vm_start || addr >= vma->vm_end)
+	if (!vma_is_anonymous(vma) || addr <= vma->vm_start || addr >= vma->vm_end)
 		return;
 
 	/* this takes the mark away: one cannot tell by it below */

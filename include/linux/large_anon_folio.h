@@ -112,7 +112,24 @@ unsigned int mlock_large_anon_ptes(struct vm_area_struct *vma,
 				   unsigned long addr, unsigned long end,
 				   bool split);
 int mlock_split_page(struct page *page);
-void mlock_split_at(struct vm_area_struct *vma, unsigned long addr);
+void __mlock_split_at(struct vm_area_struct *vma, unsigned long addr);
+
+/**
+ * mlock_split_at - split the large folio that lies across a limit in a VMA
+ * @vma:	the VMA
+ * @addr:	where the VMA will end, or the part of it that is going to be
+ *		unmapped or moved
+ *
+ * With this what stays and what goes is counted by the page. Nothing happens
+ * unless the VMA is VM_LOCKED.
+ *
+ * Context: Sleeps. mmap_lock held for reading or writing.
+ */
+static inline void mlock_split_at(struct vm_area_struct *vma, unsigned long addr)
+{
+	if (unlikely(vma->vm_flags & VM_LOCKED))
+		__mlock_split_at(vma, addr);
+}
 
 #else /* CONFIG_LARGE_ANON_FOLIO */
 

@@ -77,7 +77,7 @@ static inline void pte_table_read_unlock(void)
  * Context: The lock that pte_try_map_nolock() returned is held.
  * Return: true if the table is there, and stays as long as the lock is held.
  */
-static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
+static __always_inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 {
 	pmd_t now = READ_ONCE(*pmd);
 
