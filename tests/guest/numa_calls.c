@@ -130,8 +130,9 @@ TEST_F(laf, partly_unmapped)
 		madvise(page_at(vma, i + 1), 15 * page_size, MADV_DONTNEED);
 	EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
 	EXPECT_EQ(PAGES / 16, on_node(vma, PAGES, 1));
+	/* in one piece */
 	for (i = 0; i < PAGES; i += 16) {
-		EXPECT_ORDER(4, page_at(vma, i));
+		EXPECT_EQ(4, folio_order(page_at(vma, i)));
 	}
 	drain();
 	for (i = 0; i < 4; i++)

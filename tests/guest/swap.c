@@ -26,7 +26,7 @@ TEST_F(laf, each_order)
 		if (order == MIN_ORDER) {
 			ASSERT_TRUE(swap_on(SWAP_PAGES));
 			HITS_BEGIN("split_huge_page_to_list");
-			HITS_BEGIN("swapin_readahead");
+			HITS_BEGIN("do_swap_page");
 		}
 		for (round = 0; round < rounds; round++) {
 			swap_out(_metadata, vma, pages);
@@ -38,7 +38,7 @@ TEST_F(laf, each_order)
 	EXPECT_TRUE(swap_off());
 	EXPECT_EQ(0, meminfo("SwapFree"));
 	EXPECT_HITS("split_huge_page_to_list");
-	EXPECT_HITS("swapin_readahead");
+	EXPECT_HITS("do_swap_page");
 }
 
 /* Swap entries count as pages: a fault beside them gets what fits. */
@@ -77,7 +77,9 @@ TEST_F(laf, swapoff)
 		_exit(!_metadata->passed);
 	}
 	ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+	HITS_BEGIN("swapin_readahead");
 	EXPECT_TRUE(swap_off());
+	EXPECT_HITS("swapin_readahead");
 	EXPECT_EQ(0, meminfo("SwapFree"));
 	EXPECT_EQ(pages, present(vma, pages));
 	EXPECT_TRUE(holds(vma, pages, 7));

@@ -104,9 +104,9 @@ TEST_F(laf, forked)
 	pid_t pid;
 
 	ASSERT_LE(0, fd);
-	HITS_BEGIN("try_grab_folio");
+	HITS_BEGIN("pin_user_pages");
 	ASSERT_EQ(0, buffers(fd, &one, 1));
-	EXPECT_HITS("try_grab_folio");
+	EXPECT_HITS("pin_user_pages");
 	for (i = 0; i < PAGES; i++)
 		pfns[i] = pfn_of(page_at(vma, i));
 	pid = child();
