@@ -111,3 +111,44 @@ TEST_F(laf, collapse)
 				   zeroed(page_at(vma, i), 1));
 	}
 }
+
+struct split_events {
+	long done, failed, queued;
+};
+
+static struct split_events split_events(void)
+{
+	return (struct split_events) {
+		.done = vmstat("thp_split_page"),
+		.failed = vmstat("thp_split_page_failed"),
+		.queued = vmstat("thp_deferred_split_page"),
+	};
+}
+
+/* A split that fails, a folio that waits for one, and one that is done, of each order. */
+TEST_F(laf, split_events)
+{
+	int order;
+
+	thp_mode("never"); /* without sizes of their own there are none then */
+	for (order = MIN_ORDER; order <= pmd_order; order++) {
+		char *vma = filled_order(_metadata, PMD, order);
+		struct split_events was = split_events(), now;
+		long wanted = order == pmd_order;
+		int fd = hold(vma);
+
+		ASSERT_LE(0, fd);
+		madvise(vma, 2 * page_size, MADV_COLD);
+		EXPECT_EQ(order, folio_order(vma));
+		close(fd);
+		madvise(page_at(vma, 3), page_size, MADV_DONTNEED);
+		EXPECT_EQ(order, folio_order(vma));
+		madvise(vma, 2 * page_size, MADV_COLD);
+		EXPECT_EQ(0, folio_order(vma));
+		now = split_events();
+		EXPECT_EQ(wanted, now.failed - was.failed);
+		EXPECT_EQ(wanted, now.queued - was.queued);
+		EXPECT_EQ(wanted, now.done - was.done);
+		munmap(vma, PMD * page_size);
+	}
+}
