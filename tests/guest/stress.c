@@ -29,8 +29,14 @@
 
 #include "lib/lib.h"
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ	22
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE	23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
 #endif
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -233,11 +239,13 @@ static void move(struct thread *t, struct area *a, size_t from, size_t nr)
 {
 	char *space = mmap(NULL, (nr + 1024) * page_size, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	/* whether there is memory or not: the same seed is the same operations */
+	size_t offset = next(t, 1024);
 	char *home = page_at(a->base, from), *there;
 
 	if (space == MAP_FAILED)
 		return;
-	there = page_at(space, next(t, 1024));
+	there = page_at(space, offset);
 	/* or another thread's mmap() could take the place meanwhile */
 	if (mremap(home, nr * page_size, nr * page_size,
 		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, there) == there)
@@ -289,13 +297,30 @@ static void prefer_node(struct area *a, size_t from, size_t nr, int node)
 		64UL, MPOL_MF_MOVE);
 }
 
+/* By turns to both nodes, also pages of one folio. */
+static void move_pages(struct area *a, size_t from, size_t nr)
+{
+	void *pages[64];
+	int nodes[64], status[64];
+	size_t i;
+
+	if (nr > ARRAY_SIZE(pages))
+		nr = ARRAY_SIZE(pages);
+	for (i = 0; i < nr; i++) {
+		pages[i] = page_at(a->base, from + i);
+		nodes[i] = i / 5 % 2;
+	}
+	syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE);
+}
+
 static void keep_contents(struct thread *t, struct area *a, size_t from, size_t nr)
 {
 	static const int advice[] = {
 		MADV_COLD, MADV_PAGEOUT, MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE,
-		MADV_NOHUGEPAGE, MADV_WILLNEED, MADV_POPULATE_WRITE, MADV_COLLAPSE,
+		MADV_NOHUGEPAGE, MADV_WILLNEED, MADV_POPULATE_READ,
+		MADV_POPULATE_WRITE, MADV_COLLAPSE,
 	};
-	uint32_t kind = next(t, ARRAY_SIZE(advice) + 4);
+	uint32_t kind = next(t, ARRAY_SIZE(advice) + 5);
 	char *start = page_at(a->base, from);
 
 	if (kind < ARRAY_SIZE(advice))
@@ -304,6 +329,8 @@ static void keep_contents(struct thread *t, struct area *a, size_t from, size_t 
 		mlock(start, nr * page_size);
 	else if (kind == ARRAY_SIZE(advice) + 1)
 		munlock(start, nr * page_size);
+	else if (kind == ARRAY_SIZE(advice) + 2)
+		move_pages(a, from, nr);
 	else
 		prefer_node(a, from, nr, next(t, 2));
 }
@@ -332,7 +359,7 @@ static void one_operation(struct thread *t)
 			copy_in(t, a, from);
 	} else if (kind < 13) {
 		/* one page of the shared area, or many of its own */
-		bool free = kind == 11;
+		bool free = kind == 11, locked = !free && next(t, 2);
 
 		what = free ? "MADV_FREE" : "MADV_DONTNEED";
 		if (a->shared) {
@@ -343,9 +370,10 @@ static void one_operation(struct thread *t)
 				return;
 		}
 		/* locked memory is an error, found after what lies before it is gone */
-		munlock(page_at(a->base, from), nr * page_size);
+		if (!locked)
+			munlock(page_at(a->base, from), nr * page_size);
 		if (madvise(page_at(a->base, from), nr * page_size,
-			    free ? MADV_FREE : MADV_DONTNEED) || free)
+			    free ? MADV_FREE : locked ? MADV_DONTNEED_LOCKED : MADV_DONTNEED) || free)
 			each(t, a, from, nr, freed);
 		else
 			each(t, a, from, nr, zapped);
