@@ -15,9 +15,6 @@
 
 #include "lib/fixture.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE	23
-#endif
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT		21
 #endif

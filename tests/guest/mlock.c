@@ -8,10 +8,6 @@
 
 #include "lib/fixture.h"
 
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
-
 #define PAGES 64
 #define FOLIO 16	/* pages of order 4 */
 
