@@ -40,7 +40,7 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	dirs=$(directories "$since" "$commit")
 	[ "$dirs" ] || continue
 	key=$({
-		tgit rev-parse "$commit^{tree}"
+		tgit ls-tree "$commit" | grep -v '	Documentation$'
 		echo "$dirs"
 		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug" "$top/configs/compile-x86_64"
 	} | sha1sum | cut -d ' ' -f 1)
