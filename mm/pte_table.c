@@ -126,10 +126,13 @@ void pte_table_filled(struct mm_struct *mm, struct page *table)
 	if (!(flags & PTE_TABLE_EMPTY))
 		return;
 
-	/* which makes nr_pte_table_empty less, too: see vmstat_start() */
-	count_vm_event(PTE_TABLE_REFILLED);
+	/*
+	 * Which makes nr_pte_table_empty less, too: see vmstat_start(). No interrupt
+	 * counts it, and the PTL keeps others from this CPU.
+	 */
+	__count_vm_event(PTE_TABLE_REFILLED);
 	atomic_long_dec(&mm->pte_tables.nr_empty);
-	table->pte_flags = flags & ~(PTE_TABLE_EMPTY | PTE_TABLE_PASS);
+	table->pte_flags = flags & PTE_TABLE_LIST;
 }
 
 /**
@@ -141,19 +144,19 @@ void pte_table_filled(struct mm_struct *mm, struct page *table)
  */
 void pte_table_emptied(struct mm_struct *mm, struct page *table)
 {
-	u16 flags = table->pte_flags;
+	u16 before = table->pte_flags;
+	u16 now;
 
 	/* all tables of an address space that nobody uses go away anyway */
-	if ((flags & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
+	if ((before & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
 		return;
 
-	count_vm_event(NR_PTE_TABLE_EMPTY);
+	__count_vm_event(NR_PTE_TABLE_EMPTY);
 	atomic_long_inc(&mm->pte_tables.nr_empty);
 	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
-	flags = (flags & PTE_TABLE_LIST) | PTE_TABLE_EMPTY;
-	table->pte_flags = flags;
-	if (unlikely(FIELD_GET(PTE_TABLE_LIST, flags) !=
-		     READ_ONCE(mm->pte_tables.list_nr)))
+	now = READ_ONCE(mm->pte_tables.empty_flags);
+	table->pte_flags = now;
+	if (unlikely((before ^ now) & PTE_TABLE_LIST))
 		pte_table_list_mm(mm, table);
 }
 

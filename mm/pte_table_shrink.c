@@ -68,6 +68,12 @@ static void tell_shrinker(struct mem_cgroup *memcg)
 #endif
 }
 
+/* What a table that has got empty has while its mm is in this list. */
+static u16 empty_flags(unsigned int list_nr)
+{
+	return FIELD_PREP(PTE_TABLE_LIST, list_nr) | PTE_TABLE_EMPTY;
+}
+
 /**
  * pte_table_mm_init - a new address space has no empty tables
  * @mm: the address space
@@ -78,7 +84,7 @@ void pte_table_mm_init(struct mm_struct *mm)
 	INIT_LIST_HEAD(&mm->pte_tables.list);
 	mm->pte_tables.memcg = NULL;
 	/* which no table has yet */
-	mm->pte_tables.list_nr = 1;
+	mm->pte_tables.empty_flags = empty_flags(1);
 	mm->pte_tables.cursor = 0;
 	mm->pte_tables.pass = 1;
 }
@@ -116,29 +122,30 @@ void pte_table_mm_exit(struct mm_struct *mm)
 void pte_table_list_mm(struct mm_struct *mm, struct page *table)
 {
 	struct mem_cgroup *memcg;
-	u8 nr;
+	unsigned int nr;
+	u16 flags;
 
 	rcu_read_lock();
 	memcg = memcg_of(table);
 	/* before the group: that of this list, or of a later one */
-	nr = smp_load_acquire(&mm->pte_tables.list_nr);
+	flags = smp_load_acquire(&mm->pte_tables.empty_flags);
 	if (list_empty(&mm->pte_tables.list) ||
 	    READ_ONCE(mm->pte_tables.memcg) != memcg) {
 		spin_lock(&pte_table_lock);
 		/* again: see pte_table_memcg_offline() */
 		memcg = memcg_of(table);
+		nr = FIELD_GET(PTE_TABLE_LIST, mm->pte_tables.empty_flags);
 		/* never 0, see pte_table_mm_init() */
-		nr = mm->pte_tables.list_nr % FIELD_MAX(PTE_TABLE_LIST) + 1;
+		flags = empty_flags(nr % FIELD_MAX(PTE_TABLE_LIST) + 1);
 		WRITE_ONCE(mm->pte_tables.memcg, memcg);
 		/* after it, see above */
-		smp_store_release(&mm->pte_tables.list_nr, nr);
+		smp_store_release(&mm->pte_tables.empty_flags, flags);
 		list_move_tail(&mm->pte_tables.list, mms_of(memcg));
 		spin_unlock(&pte_table_lock);
 		tell_shrinker(memcg);
 	}
 	rcu_read_unlock();
-	table->pte_flags &= ~PTE_TABLE_LIST;
-	table->pte_flags |= FIELD_PREP(PTE_TABLE_LIST, nr);
+	table->pte_flags = flags;
 }
 
 #ifdef CONFIG_MEMCG

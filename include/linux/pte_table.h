@@ -329,7 +329,13 @@ static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr)
  */
 static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr)
 {
-	pte_table_add(mm, pte, -nr);
+	struct page *table = virt_to_page(pte);
+	u16 now = table->pte_nr - nr;
+
+	/* see pte_table_add() */
+	WRITE_ONCE(table->pte_nr, now);
+	if (nr && unlikely(!now))
+		pte_table_emptied(mm, table);
 }
 
 /**
