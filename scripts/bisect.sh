@@ -40,9 +40,8 @@ for commit in $(tgit rev-list --reverse base..refs/series/head); do
 	dirs=$(directories "$since" "$commit")
 	[ "$dirs" ] || continue
 	key=$({
-		tgit ls-tree "$commit" | grep -v '	Documentation$'
+		compiled_from "$commit" common "$ARCH" debug compile-x86_64
 		echo "$dirs"
-		cat "$top/configs/common" "$top/configs/$ARCH" "$top/configs/debug" "$top/configs/compile-x86_64"
 	} | sha1sum | cut -d ' ' -f 1)
 	! grep -q "$key" "$out/done" || continue
 	subject=$(tgit log -1 --format=%s "$commit")

@@ -35,3 +35,23 @@ touched_here()
 	esac
 	grep -v "^\($other\|tools\|samples\|Documentation\)/" || :
 }
+
+# compiled_from TREEISH FRAGMENT...: one word for what a compile of it with these of
+# configs/ depends on. A document is not compiled; with HEAD, local edits are.
+compiled_from()
+{
+	{
+		tgit ls-tree "$1" | grep -v '	Documentation$'
+		[ "$1" != HEAD ] || tgit diff HEAD
+		shift
+		(cd "$top/configs" && cat "$@")
+		"${cross_compile}gcc" --version
+	} | sha1sum | cut -d ' ' -f 1
+}
+
+# kept KEY FILE: FILE has KEY, which was put there when the result was good
+kept()
+{
+	[ "$1" = "$(cat "$2" 2> /dev/null)" ] || return 1
+	say "$ARCH: good the last time, and nothing that it depends on has changed"
+}

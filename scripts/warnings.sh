@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Compiles (W=1) and runs sparse on each .c file that the series touches, or that
 # includes a header of ours, and prints the lines that the pristine source does
-# not give. Argument: compile, off or xen. The pristine source's lines are kept.
+# not give. Argument: compile, off or xen. The pristine source's lines are kept, and
+# what was good is not done again until something that it depends on has changed.
 set -eu
 . "$(dirname "$0")/kbuild.sh"
 . "$(dirname "$0")/series-lib.sh"
@@ -15,6 +16,15 @@ one_of config "compile off xen"
 "$top/scripts/tree.sh"
 source=$("$top/scripts/source.sh")
 pristine=stock-$config
+old=$build/check/$ARCH-$pristine$suffix
+new=$build/check/$ARCH-$config$suffix
+key=$({
+	compiled_from HEAD common "$ARCH" debug compile-x86_64 xen-x86_64
+	tgit rev-parse base
+	sparse --version
+	cat "$0"
+} | sha1sum)
+! kept "$key" "$new/good" || exit 0
 
 # objects: what to compile, one a line
 objects()
@@ -46,9 +56,6 @@ diagnose()
 }
 
 objects=$(objects)
-old=$build/check/$ARCH-$pristine$suffix
-new=$build/check/$ARCH-$config$suffix
-
 kconfig "$source" "$old" "$pristine"
 cmp -s "$old/.config" "$old/lines.config" || rm -f "$old/lines" "$old/objects"
 cp "$old/.config" "$old/lines.config"
@@ -84,3 +91,4 @@ diagnose "$tree" "$new" $objects > "$new/lines"
 } > "$new/added"
 cat "$new/added"
 [ ! -s "$new/added" ]
+echo "$key" > "$new/good"
