@@ -13,12 +13,17 @@ mkdir -p "$work"
 exec 9> "$work/.lock"
 flock 9
 
-# programs SUITE: those that the list takes from it
+# programs SUITE: what commands for this architecture (arm64 if they name none)
+# start from it, without its scripts
 programs()
 {
 	awk -v suite="$1" -v arch="$ARCH" '
-		$4 ~ /ARCH=/ && index($4, "ARCH=" arch) == 0 { next }
-		$2 == suite && $5 ~ /^\.\// { sub(/^\.\//, "", $5); print $5 }' "$list" | sort -u
+		$2 != suite || arch != ($4 ~ /ARCH=x86_64/ ? "x86_64" : "arm64") { next }
+		{
+			for (i = 5; i <= NF; i++)
+				if (match($i, /\.\/[0-9A-Za-z_-]+/) && $i !~ /\.sh/)
+					print substr($i, RSTART + 2, RLENGTH - 2)
+		}' "$list" | sort -u
 }
 
 packages()
@@ -46,12 +51,16 @@ suite()
 {
 	name=$1
 	folder=$3
+	list_programs=$(programs "$name")
+	[ "$list_programs" ] || return 0
 	source=$(KERNEL=$([ "$2" = 6.1 ] && echo stock || echo "$2") LINUX_SRC='' "$top/scripts/source.sh" 9>&-)
 	headers=$work/headers-$2
 	farm=$work/source-$2
 	out=$work/$name
 	shift 3
-	current "$out/.done" "$0" "$list" "$packages/.done" "$source/Makefile" && return
+	if current "$out/.done" "$0" "$packages/.done" "$source/Makefile" && [ "$(cat "$out/.done")" = "$list_programs" ]; then
+		return
+	fi
 
 	say "selftests/$folder of ${headers##*-}"
 	if [ ! -f "$headers/usr/include/linux/version.h" ]; then
@@ -62,9 +71,9 @@ suite()
 	mkdir -p "$farm/tools/testing" "$out"
 	cp -rs "$source/tools/testing/selftests" "$farm/tools/testing"
 	ln -s "$source/tools/include" "$source/tools/arch" "$farm/tools"
-	ln -s "$source/arch" "$source/include" "$source/mm" "$source/scripts" "$farm"
-	targets= # all of them where the list has scripts only
-	for program in $(programs "$name"); do
+	ln -s "$source/arch" "$source/include" "$source/lib" "$source/mm" "$source/scripts" "$farm"
+	targets=
+	for program in $list_programs; do
 		targets="$targets $out/$program"
 	done
 	find "$source/tools/testing/selftests/$folder" -maxdepth 1 -name '*.sh' -exec cp {} "$out" \;
@@ -76,7 +85,7 @@ suite()
 		die "selftests/$folder cannot be built; all of it: $work/$name.log"
 	fi
 	find "$out" -type f -perm -u+x ! -name '*.sh' -exec "${cross_compile}strip" {} +
-	: > "$out/.done"
+	echo "$list_programs" > "$out/.done"
 }
 
 # the libraries that a program and its libraries want, into its folder
@@ -92,6 +101,7 @@ libraries()
 stress_ng()
 {
 	out=$work/stress-ng
+	[ "$(programs stress-ng)" ] || return 0
 	current "$out/.done" "$0" "$packages/.done" && return
 	say stress-ng
 	rm -rf "$out"
@@ -108,7 +118,7 @@ static="-static -L$packages/libs"
 suite mm 6.12 mm EXTRA_CFLAGS="$static -DKSFT_SKIP=4"
 suite vm 6.1 vm EXTRA_CFLAGS="$static" MACHINE="$ARCH"
 suite damon 6.1 damon
-[ "$ARCH" != arm64 ] || suite mte 6.1 arm64/mte LDFLAGS="-static -pthread" \
+suite mte 6.1 arm64/mte LDFLAGS="-static -pthread" \
 	CFLAGS="-std=gnu99 -I. -pthread -O2 -I$work/source-6.1/tools/testing/selftests -isystem $work/headers-6.1/usr/include -static"
 stress_ng
 for suite in mm vm damon mte stress-ng; do

@@ -21,19 +21,22 @@ one()
 	read -r name suite seconds hardware command << END
 $(awk -v name="$1" '$1 == name' "$list")
 END
-	export KERNEL="$2" ROOT=debian SMP=2 MEM=2G NUMA=1 MTE=0 ICOUNT=0 ACCEL=tcg
+	export KERNEL="$2" ROOT=debian SMP=2 MEM=2G NUMA=1 MTE=0 ICOUNT=0 ACCEL=tcg APPEND=
 	for setting in $(echo "$hardware" | tr , ' '); do
 		[ "$setting" = - ] || export "${setting?}"
 	done
 	IMAGE=$("$top/scripts/kernel.sh" -i)
 	out=$results/$2/$1
+	APPEND=$(echo "$APPEND" | tr + ' ')
 	# 6.12 comes with the sizes off that are on in ours, and naming them turns PMD size off
-	APPEND=
-	[ "$2" != 6.12 ] || APPEND="thp_anon=16K-64K,2M:inherit"
-	key=$(cat "$IMAGE" "$top/tests/peers/guest.sh" "$build/peers/$ARCH/$suite/.key" - << END | sha1sum
-$name $suite $seconds $SMP $MEM $hardware $command $APPEND
-END
-	)
+	[ "$2" != 6.12 ] || APPEND="thp_anon=16K-64K,2M:inherit${APPEND:+ $APPEND}"
+	key=$({
+		cat "$IMAGE"
+		# without the suite's other programs
+		awk -v command="$command" '$2 !~ /^\.\/[^.\/]*$/ || $2 == "./busybox" || index(command, $2)' \
+			"$build/peers/$ARCH/$suite/.key"
+		echo "$name $suite $seconds $SMP $MEM $hardware $command $APPEND"
+	} | sha1sum)
 	if [ "$(cat "$out.key" 2>/dev/null)" != "$key" ]; then
 		rm -f "$out.key"
 		status=0
@@ -76,7 +79,7 @@ flock -n 8 || die "another 'make test-peers' is running"
 for arch in arm64 x86_64; do
 	for program in $PROGRAMS; do
 		case $(awk -v name="$program" '$1 == name { print $4 }' "$list") in
-		ARCH=x86_64) [ $arch = x86_64 ] || continue ;;
+		*ARCH=x86_64*) [ $arch = x86_64 ] || continue ;;
 		*) [ $arch = arm64 ] || continue ;;
 		esac
 		echo "$program"
