@@ -5,6 +5,7 @@
 # below these lines:
 #   Test: program [case]     in a guest; without a case any of the program's does
 #   Arch: arm64|x86_64
+#   Kernel: debug-kcsan      if not debug
 #   Env: NUMA=2              if need be: variables of make run
 # or
 #   Test: host/program       tests/host/program.sh, which reads the tree
@@ -29,10 +30,10 @@ result()
 	[ "$1" = ok ] && passed=$((passed + 1)) || failed=$((failed + 1))
 }
 
-# build_kernel NAME: the debug kernel from what is in the clone now
+# build_kernel NAME: $kernel from what is in the clone now
 build_kernel()
 {
-	kconfig "$work/tree" "$out" debug > "$results/$1.build" 2>&1 &&
+	kconfig "$work/tree" "$out" "$kernel" > "$results/$1.build" 2>&1 &&
 		kmake "$work/tree" "$out" -j"$JOBS" "${image_file##*/}" >> "$results/$1.build" 2>&1 9>&- ||
 		{ tail -n 20 "$results/$1.build" | sed 's/^/# /'; return 1; }
 }
@@ -40,9 +41,16 @@ build_kernel()
 # run NAME ENV PROGRAMS: its TAP in $results/NAME.tap
 run()
 {
+	cmd="./runner $3"
+	races=
+	if [ "$kernel" = debug-kcsan ]; then
+		cmd="echo on > /sys/kernel/debug/kcsan && $cmd"
+		races=$results/races
+		ARCH=$ARCH TREE=$work/tree "$top/scripts/races.sh" "$out/System.map" > "$races"
+	fi
 	# shellcheck disable=SC2086 # words
 	env $2 ARCH="$ARCH" IMAGE="$out/$image_file" LOG="$results/$1.log" TIMEOUT=900 \
-		FILES="$build/tests/$ARCH" CMD="./runner $3" \
+		FILES="$build/tests/$ARCH" CMD="$cmd" RACES="$races" \
 		"$top/scripts/run.sh" > "$results/$1.tap" 2> "$results/$1.err" 9>&-
 }
 
@@ -58,8 +66,10 @@ guest_test()
 	if grep -q '^    not ok ' "$results/$1.tap"; then
 		sed -n '/^    not ok /{s/^    not ok [0-9]* //p; q}' "$results/$1.tap"
 	elif [ "$status" -eq 125 ]; then
-		sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.log" ||
-			echo 'the death of the guest'
+		# with its number from scripts/log-check.sh
+		line=$(sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.err") ||
+			line=':the death of the guest'
+		echo "${line#*:}"
 	fi
 }
 
@@ -103,7 +113,10 @@ for name; do
 	*) arch=$(field Arch "$name") ;;
 	esac
 	one_of arch "host arm64 x86_64"
-	list="$list$arch $name
+	kernel=$(field Kernel "$name")
+	kernel=${kernel:-debug}
+	one_of kernel "debug debug-kcsan"
+	list="$list$arch $kernel $name
 "
 done
 
@@ -120,34 +133,36 @@ git -C "$work/tree" reset -q --hard FETCH_HEAD
 
 names_for() { printf %s "$list" | sed -n "s/^$1 //p"; }
 
-for name in $(names_for host); do
+for name in $(names_for 'host debug'); do
 	if [ "$(host_test "$name")" ]; then
 		result 'not ok' "$(field Test "$name") fails without a mutant"
 	else
 		try "$name" : host_test
 	fi
 done
-for arch in arm64 x86_64; do
-	names=$(names_for $arch)
+for built in 'arm64 debug' 'arm64 debug-kcsan' 'x86_64 debug' 'x86_64 debug-kcsan'; do
+	names=$(names_for "$built")
 	[ "$names" ] || continue
-	ARCH=$arch
+	ARCH=${built% *}
+	kernel=${built#* }
 	. "$top/scripts/kbuild.sh" # for this ARCH
-	out=$work/kernel-$ARCH
+	out=$work/kernel-$ARCH${kernel#debug}
 	ARCH=$ARCH "$top/scripts/tests-build.sh"
 
-	say "no mutant ($ARCH)"
-	build_kernel "none-$ARCH" >&2 || die "the kernel without a mutant does not build"
+	say "no mutant ($built)"
+	none=none-$ARCH${kernel#debug}
+	build_kernel "$none" >&2 || die "the kernel without a mutant does not build"
 	for name in $names; do
 		echo "$(field Env "$name")|$(field Test "$name" | cut -d ' ' -f 1)"
 	done | sort -u > "$work/tests"
 	cut -d '|' -f 1 "$work/tests" | uniq > "$work/envs"
 	while IFS= read -r env <&3; do
 		programs=$(sed -n "s/^$env|//p" "$work/tests" | tr '\n' ' ')
-		if run "none-$ARCH" "$env" "$(echo "$programs" | sed 's/ $//; s/ / -- /g')"; then
-			result ok "no mutant, $ARCH${env:+, $env}: these pass: $programs"
+		if run "$none" "$env" "$(echo "$programs" | sed 's/ $//; s/ / -- /g')"; then
+			result ok "no mutant, $built${env:+, $env}: these pass: $programs"
 		else
-			grep 'not ok' "$results/none-$ARCH.tap" | sed 's/^/# /'
-			result 'not ok' "no mutant, $ARCH${env:+, $env}: the tests fail as they are"
+			grep 'not ok' "$results/$none.tap" | sed 's/^/# /'
+			result 'not ok' "no mutant, $built${env:+, $env}: the tests fail as they are"
 		fi
 	done 3< "$work/envs"
 	for name in $names; do

@@ -63,6 +63,33 @@ done < "$top/tests/host/log-samples"
 printf '[    0.1] debug: DEBUG mode, warnings on\n[    0.2] reboot: Power down\n' > "$tmp/log"
 check "a clean log passes" "$top/scripts/log-check.sh" "$tmp/log"
 
+# report ONE OTHER BYTES: one writes and the other reads, as KCSAN says it
+report()
+{
+	printf '[    3.1] %s\n' "BUG: KCSAN: data-race in $1 / $2" '' \
+		"write (marked) to 0xffff000004a3f0a8 of $3 bytes by task 77 on cpu 0:" \
+		" $1.isra.0+0x1c/0x300" ' walk+0x40/0x50' '' \
+		"read to 0xffff000004a3f0a8 of $3 bytes by task 78 on cpu 1:" " $2+0x88/0x120" ' walk+0x40/0x50' '' \
+		'value changed: 0x0000 -> 0x0001' '' 'Reported by Kernel Concurrency Sanitizer on:'
+}
+printf '%s\n' 'own free' 'walker walk' 'walker zap' 'walker look' 'known look read 8' > "$tmp/races"
+while read -r one other bytes trips; do
+	{ report swap page 8; report "$one" "$other" "$bytes"; report swap page 2; } > "$tmp/log"
+	tripped=0
+	RACES=$tmp/races "$top/scripts/log-check.sh" "$tmp/log" 2> "$tmp/err" || tripped=$?
+	check "trips: a race of $one with $other for $bytes bytes: $trips" is "$tripped $(grep -c 'BUG: KCSAN:' "$tmp/err")" "$trips $trips"
+done << END
+swap page 8 0
+free page 8 1
+page free 8 1
+walk page 8 0
+page walk 2 1
+walk zap 8 1
+free look 8 0
+free look 2 1
+look free 8 1
+END
+
 # in a copy without build/, so that everything that is made shows
 mkdir "$tmp/copy"
 cp -r "$top/scripts" "$tmp/copy"
