@@ -214,6 +214,8 @@ TEST_F(stock, modes)
 	if (!reclaim_begin("1"))
 		SKIP(return, NO_RECLAIM);
 	for (kind = 0; kind < NR_KINDS; kind++) {
+		if (kind == LARGE && !huge_here())
+			continue;
 		for (mode = 0; mode <= 3 && _metadata->passed; mode++)
 			one_table(_metadata, kind, mode);
 		if (!_metadata->passed) {
@@ -324,6 +326,8 @@ TEST_F(stock, huge)
 	struct tables was;
 	char *vma;
 
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
 	if (!reclaim_begin("2"))
 		SKIP(return, NO_RECLAIM);
 	vma = map_small(PMD);
@@ -598,6 +602,8 @@ TEST_F(stock, emptied_otherwise)
 		struct memory m = memory(_metadata, at, PMD / 2, ways[i].kind);
 		long more = ways[i].empty == move_away;
 
+		if (m.kind == LARGE && !huge_here())
+			continue;
 		use(_metadata, &m);
 		drain();
 		/* only that one is to become empty */
@@ -704,6 +710,8 @@ TEST_F(stock, collapsed_beside)
 	struct memory m;
 	char *vma;
 
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
 	if (!reclaim_begin("2"))
 		SKIP(return, NO_RECLAIM);
 	vma = map_small(3 * PMD);
@@ -872,6 +880,8 @@ TEST_F(stock, cgroup)
 
 	if (!reclaim_begin("1"))
 		SKIP(return, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	empty_tables(TABLES);
 	for (i = 0; i < 2; i++) {
@@ -903,6 +913,8 @@ TEST_F(stock, two_groups)
 
 	if (!reclaim_begin("1"))
 		SKIP(return, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	inherited = map_sparse(1);
 	touch(inherited);
@@ -937,6 +949,8 @@ TEST_F(stock, limit)
 
 	if (!reclaim_begin("1"))
 		SKIP(return, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	pid = child();
 	if (!pid) {
@@ -1141,6 +1155,8 @@ TEST_F(stock, cycles)
 
 	if (!reclaim_begin("3"))
 		SKIP(return, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	before = page_tables();
 	pid = child();

@@ -33,6 +33,7 @@
 #define MINE	1504
 #define THEIRS	(ALL - MINE)
 #define DISK	"/dev/zram0"
+#define KSM	"/sys/kernel/mm/ksm/"
 
 static char *arena;
 static bool loose;	/* opponents drop the zapper's pages */
@@ -206,11 +207,12 @@ static void zap_all(struct actor *a)
 	}
 }
 
+/* With the four pages that are there. */
 static void read_smaps(struct actor *a)
 {
 	write_theirs(a);
-	read_all("/proc/self/smaps");
-	read_all("/proc/self/smaps_rollup");
+	must(a, smaps(arena, ALL, "Rss") >= 4 * (page_size >> 10), "pages in smaps");
+	must(a, number_in("/proc/self/smaps_rollup", "Rss") > 0, "smaps_rollup");
 	read_all("/proc/self/numa_maps");
 	check_and_drop_theirs(a);
 }
@@ -240,7 +242,7 @@ static void clear_refs(struct actor *a)
 	static const char * const what[] = { "1", "4" };	/* referenced, soft-dirty */
 
 	write_theirs(a);
-	write_file("/proc/self/clear_refs", what[any(a, 2)]);
+	must(a, !write_file("/proc/self/clear_refs", what[any(a, 2)]), "clear_refs");
 	check_and_drop_theirs(a);
 }
 
@@ -256,15 +258,19 @@ static void look_in_core(struct actor *a)
 	check_and_drop_theirs(a);
 }
 
-/* All alike, and merged if there is time for it. */
+/* All alike, and merged if there is time for it, as there is now and then. */
 static void be_alike(struct actor *a)
 {
 	uint64_t word = 1 + a->rounds % 3;
+	int tries = any(a, 4) ? 0 : 100;
 	size_t i;
 
 	for (i = MINE; i < ALL; i += 2)
 		set_words(page_at(arena, i), word);
 	usleep(any(a, 20000));
+	while (number_in(KSM "pages_shared", NULL) <= 0 && tries--)
+		usleep(2000);
+	a->effects += number_in(KSM "pages_shared", NULL) > 0;
 	for (i = MINE; i < ALL; i += 2)
 		check(a, i, word, word_of(page_at(arena, i), true));
 	drop(a, MINE, THEIRS);
@@ -274,9 +280,9 @@ static void start_ksm(struct __test_metadata *_metadata, struct actor *a)
 {
 	(void)a;
 	ASSERT_EQ(0, madvise(arena, ALL * page_size, MADV_MERGEABLE));
-	ASSERT_EQ(0, setting("/sys/kernel/mm/ksm/sleep_millisecs", "1"));
-	setting("/sys/kernel/mm/ksm/pages_to_scan", "1000");
-	setting("/sys/kernel/mm/ksm/run", "1");
+	ASSERT_EQ(0, setting(KSM "sleep_millisecs", "1"));
+	setting(KSM "pages_to_scan", "1000");
+	setting(KSM "run", "1");
 }
 
 /* One page for who waits for it, and some for nobody. */
@@ -316,8 +322,10 @@ static void fill_missing(struct actor *a)
 {
 	size_t page;
 
-	if (waited_for(a, &page))
+	if (waited_for(a, &page)) {
 		copy_page(a, page);
+		a->effects++;
+	}
 	if (any(a, 2))
 		copy_page(a, any(a, MINE));
 }
@@ -334,8 +342,10 @@ static void protect_and_not(struct actor *a)
 	size_t page, from = any(a, ALL);
 	size_t nr = 1 + any(a, ALL - from);
 
-	if (waited_for(a, &page))
+	if (waited_for(a, &page)) {
 		must(a, !write_protect(a->fd, page_at(arena, page), 1, false), "write");
+		a->effects++;
+	}
 	if (any(a, 8) == 0)
 		write_protect(a->fd, page_at(arena, from), nr, true);
 	if (any(a, 32) == 0)
@@ -349,6 +359,23 @@ static void watch_writes(struct __test_metadata *_metadata, struct actor *a)
 	if (a->fd < 0)
 		SKIP(return, "no userfaultfd write protection here");
 	ASSERT_EQ(0, uffd_register(a->fd, arena, ALL, UFFDIO_REGISTER_MODE_WP));
+}
+
+#define PM_UFFD_WP	(1ULL << 57)
+
+/* In a table that the zapper finds empty as long as they are not there. */
+static void mark_and_look(struct actor *a)
+{
+	char *vma = page_at(arena, MINE + any(a, THEIRS - 8));
+	uint64_t entries[8];
+	size_t i;
+
+	must(a, !write_protect(a->fd, vma, 8, true), "write protection");
+	must(a, pread((long)a->data, entries, sizeof(entries),
+		      (uintptr_t)vma / page_size * 8) == sizeof(entries), "pagemap");
+	for (i = 0; i < 8; i++)
+		must(a, entries[i] & PM_UFFD_WP, "marker in pagemap");
+	must(a, !write_protect(a->fd, vma, 8, false), "write protection");
 }
 
 /* To another place in a table, or with all that is behind in a table of its own. */
@@ -408,22 +435,35 @@ static void fork_and_check(struct actor *a)
 	must(a, child_ok(pid), "child");
 }
 
-/* Away by move_pages() where there are two nodes, by compaction anywhere. */
 static void migrate(struct actor *a)
 {
+	int nodes[64], status[64], was;
 	void *pages[64];
-	int nodes[64], status[64];
 	size_t i;
 
 	write_theirs(a);
 	for (i = 0; i < 64; i++) {
 		pages[i] = page_at(arena, i < 4 ? MINE + 8 * i : any(a, ALL));
-		nodes[i] = two_nodes() ? any(a, 2) : 0;
+		nodes[i] = any(a, 2);
 	}
+	was = node_of(pages[0]);
 	syscall(__NR_move_pages, 0, 64UL, pages, nodes, status, MPOL_MF_MOVE);
-	check_theirs(a);
-	if (any(a, 4) == 0)
-		write_file("/proc/sys/vm/compact_memory", "1");
+	a->effects += was == !nodes[0] && node_of(pages[0]) == nodes[0];
+	check_and_drop_theirs(a);
+}
+
+static void want_two_nodes(struct __test_metadata *_metadata, struct actor *a)
+{
+	(void)a;
+	if (!two_nodes())
+		SKIP(return, "this test wants a guest with NUMA=2");
+}
+
+/* Migrates what lies low, if anything does: pages that are used again may lie high. */
+static void compact(struct actor *a)
+{
+	write_theirs(a);
+	must(a, !write_file("/proc/sys/vm/compact_memory", "1"), "compact_memory");
 	check_and_drop_theirs(a);
 }
 
@@ -453,6 +493,7 @@ static void free_pages(struct actor *a)
 	for (i = MINE; i < ALL; i += 8) {
 		uint64_t word = word_of(page_at(arena, i), true);
 
+		a->effects += !word;
 		if (word)
 			check(a, i, written_word(i, a->rounds), word);
 	}
@@ -589,6 +630,15 @@ static void share_and_watch(struct __test_metadata *_metadata, struct actor *a)
 	watch_writes(_metadata, a);
 }
 
+static void share_and_mark(struct __test_metadata *_metadata, struct actor *a)
+{
+	long fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LE(0, fd);
+	a->data = (void *)fd;
+	share_and_watch(_metadata, a);
+}
+
 static void copy_file(struct __test_metadata *_metadata, struct actor *a)
 {
 	map_arena(_metadata, a, MAP_PRIVATE);
@@ -599,7 +649,7 @@ static void collapse_table(struct actor *a)
 	char *table = page_at(arena, any(a, 3) * PMD);
 
 	write_theirs(a);
-	madvise(table, PMD * page_size, MADV_COLLAPSE);
+	a->effects += !madvise(table, PMD * page_size, MADV_COLLAPSE);
 	check_and_drop_theirs(a);
 }
 
@@ -607,6 +657,8 @@ static void collapse_table(struct actor *a)
 static void allow_huge(struct __test_metadata *_metadata, struct actor *a)
 {
 	(void)a;
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
 	map(arena, ALL);
 	enable_orders(0);
 	thp_mode("madvise");
@@ -614,9 +666,34 @@ static void allow_huge(struct __test_metadata *_metadata, struct actor *a)
 	ASSERT_EQ(0, setting(THP "khugepaged/max_ptes_none", "511"));
 }
 
+/* The huge page of the file is split again by a hole. */
+static void collapse_file(struct actor *a)
+{
+	size_t first = any(a, 3) * PMD;
+
+	write_theirs(a);
+	must(a, !punch(a->fd, first, 1), "hole");
+	a->effects += !madvise(page_at(arena, first), PMD * page_size, MADV_COLLAPSE);
+	check_and_drop_theirs(a);
+}
+
+static void share_and_collapse(struct __test_metadata *_metadata, struct actor *a)
+{
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
+	share_file(_metadata, a);
+}
+
+static long pages_collapsed(void)
+{
+	return number_in(THP "khugepaged/pages_collapsed", NULL);
+}
+
 static void use_huge(struct __test_metadata *_metadata, struct actor *a)
 {
-	(void)a;
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
+	a->data = (void *)pages_collapsed();
 	map(arena, ALL);
 	thp_mode("always");
 	enable_orders(ORDER(pmd_order) | ORDER(4));
@@ -632,10 +709,27 @@ static void use_theirs(struct actor *a)
 	check_and_drop_theirs(a);
 }
 
+/* Now and then for long enough that khugepaged comes by. */
+static void wait_for_khugepaged(struct actor *a)
+{
+	write_theirs(a);
+	usleep(any(a, 16) ? any(a, 2000) : 100000);
+	check_and_drop_theirs(a);
+	a->effects = pages_collapsed() - (long)a->data;
+}
+
+static void use_folio(struct actor *a)
+{
+	write_theirs(a);
+	a->effects += folio_order(page_at(arena, MINE)) > 0;
+	check_and_drop_theirs(a);
+}
+
 static void use_folios(struct __test_metadata *_metadata, struct actor *a)
 {
-	(void)_metadata;
 	(void)a;
+	if (size_mode(MIN_ORDER, "always"))
+		SKIP(return, "this test wants CONFIG_LARGE_ANON_FOLIO");
 	map(arena, ALL);
 	enable_orders(DEFAULT_ORDERS);
 }
@@ -689,6 +783,8 @@ static void reclaim_cgroup(struct actor *a)
 static void use_cgroup(struct __test_metadata *_metadata, struct actor *a)
 {
 	(void)a;
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	ASSERT_TRUE(cgroup_enter());
 }
@@ -702,7 +798,9 @@ struct opponent {
 	void (*setup)(struct __test_metadata *_metadata, struct actor *a);
 	void (*process)(struct actor *a);	/* somebody else does that all the time */
 	const char *mode;	/* "3" */
+	const char *event;	/* of /proc/vmstat, that is an effect of the act */
 	int threads;		/* 1 */
+	bool effect;		/* it has to have one: act counts it, or the event */
 	bool loose, keeps;
 	uint64_t fresh;
 };
@@ -729,6 +827,7 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 {
 	struct actor zapper = { .act = zap }, actors[2] = {};
 	int threads = o->threads ?: 1, i, status;
+	unsigned long effects = 0;
 	struct tables was, now;
 	pid_t pid = 0;
 
@@ -752,23 +851,33 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 		if (!pid)
 			repeat(o->process);
 	}
+	if (o->event)
+		effects -= vmstat(o->event);
 	/* the opponents are the last to stop: the zapper may wait for one */
 	actors_start(actors, threads);
 	act_for(&zapper, 1, 2);
 	actors_stop(actors, threads);
 	EXPECT_EQ(0, zapper.wrong);
-	for (i = 0; i < threads; i++)
+	for (i = 0; i < threads; i++) {
 		EXPECT_EQ(0, actors[i].wrong);
+		effects += actors[i].effects;
+	}
 	if (pid) {
 		EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 	}
 	now = tables_since(&was);
+	if (o->event)
+		effects += vmstat(o->event);
 	TH_LOG("%lu rounds, %lu of the opponent; %ld freed in place, %ld otherwise; %ld refilled",
 	       zapper.rounds, actors[0].rounds, now.inplace, now.shrinker, now.refilled);
+	if (o->effect || o->event)
+		TH_LOG("the opponent had an effect %lu times", effects);
 	/* else nothing was tried here */
 	EXPECT_LT(0, now.inplace + now.shrinker);
+	if (o->effect)
+		EXPECT_LT(0, effects);
 	munmap(arena, ALL * page_size);
 	/* what the opponent has left elsewhere */
 	EXPECT_EQ(0, reclaim_tables_of(getpid(), "1"));
@@ -787,34 +896,41 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 
 AGAINST(faults, .act = zap_small, .threads = 2)
 AGAINST(zaps, .act = zap_all, .threads = 2, .loose = true)
-AGAINST(folios, .act = use_theirs, .setup = use_folios)
+AGAINST(folios, .act = use_folio, .setup = use_folios, .effect = true)
 AGAINST(populated, .act = populate)
 AGAINST(smaps, .act = read_smaps)
 AGAINST(pagemap, .act = read_pagemap, .setup = open_pagemap)
 AGAINST(refs_cleared, .act = clear_refs)
 AGAINST(in_core, .act = look_in_core)
-AGAINST(ksm, .act = be_alike, .setup = start_ksm)
-AGAINST(uffd_missing, .act = fill_missing, .setup = watch_missing, .fresh = 3ULL << 60)
-AGAINST(uffd_wp, .act = protect_and_not, .setup = watch_writes)
-AGAINST(uffd_markers, .act = protect_and_not, .setup = share_and_watch, .keeps = true)
+AGAINST(ksm, .act = be_alike, .setup = start_ksm, .effect = true)
+AGAINST(uffd_missing, .act = fill_missing, .setup = watch_missing, .fresh = 3ULL << 60,
+	.effect = true)
+AGAINST(uffd_wp, .act = protect_and_not, .setup = watch_writes, .effect = true)
+AGAINST(uffd_markers, .act = protect_and_not, .setup = share_and_watch, .keeps = true,
+	.effect = true)
+AGAINST(uffd_marked, .act = mark_and_look, .setup = share_and_mark, .keeps = true)
 AGAINST(moved, .act = move, .setup = make_room)
 AGAINST(unmapped, .act = map_again)
 AGAINST(forked, .act = fork_and_check)
-AGAINST(migrated, .act = migrate)
-AGAINST(swapped, .act = swap_pages, .setup = use_swap)
-AGAINST(freed, .act = free_pages, .process = shrink_all)
+AGAINST(migrated, .act = migrate, .setup = want_two_nodes, .effect = true)
+AGAINST(compacted, .act = compact, .event = "pgmigrate_success")
+AGAINST(swapped, .act = swap_pages, .setup = use_swap, .event = "pswpin", .effect = true)
+AGAINST(freed, .act = free_pages, .process = shrink_all, .effect = true)
 AGAINST(vm_readv, .act = read_from_outside)
 AGAINST(spliced, .act = splice_page)
 AGAINST(direct_io, .act = read_disk, .setup = write_disk)
 AGAINST(file_cut, .act = cut_file, .setup = share_file, .loose = true, .keeps = true)
 AGAINST(file_copied, .act = use_theirs, .setup = copy_file, .fresh = 3ULL << 60)
-AGAINST(file_reclaimed, .act = reclaim_file, .setup = share_and_swap, .keeps = true)
-AGAINST(collapsed, .act = collapse_table, .setup = allow_huge)
-AGAINST(khugepaged, .act = use_theirs, .setup = use_huge)
+AGAINST(file_reclaimed, .act = reclaim_file, .setup = share_and_swap, .keeps = true,
+	.event = "pswpout", .effect = true)
+AGAINST(file_collapsed, .act = collapse_file, .setup = share_and_collapse, .loose = true,
+	.keeps = true, .effect = true)
+AGAINST(collapsed, .act = collapse_table, .setup = allow_huge, .effect = true)
+AGAINST(khugepaged, .act = wait_for_khugepaged, .setup = use_huge, .effect = true)
 AGAINST(locked, .act = lock)
 AGAINST(protected, .act = protect)
 AGAINST(asked_for, .act = zap_small, .process = ask_for_it)
-AGAINST(asked_for_only, .act = free_pages, .process = ask_for_it, .mode = "0")
+AGAINST(asked_for_only, .act = free_pages, .process = ask_for_it, .mode = "0", .effect = true)
 AGAINST(shrinker, .act = zap_small, .process = shrink_all, .mode = "1")
 AGAINST(cgroup, .act = zap_small, .setup = use_cgroup, .process = reclaim_cgroup, .mode = "1")
 
@@ -865,6 +981,7 @@ TEST_F(stock, exit)
 					 WIFEXITED(status) && !WEXITSTATUS(status));
 	}
 	TH_LOG("%lu processes, %lu of them reaped", rounds, reaped);
+	EXPECT_LT(0, reaped);
 	EXPECT_LT(0, tables_since(&was).inplace);
 	EXPECT_TRUE(wait_for_empty(&was));
 }

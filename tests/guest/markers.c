@@ -187,6 +187,8 @@ TEST_F(stock, huge)
 {
 	char *vma = reserve(PMD);
 
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
 	map_file(_metadata, vma, PMD, MAP_SHARED);
 	EXPECT_TRUE(collapse(vma));
 	EXPECT_EQ(PMD * page_size >> 10, smaps(vma, PMD, "ShmemPmdMapped"));

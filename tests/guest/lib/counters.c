@@ -37,20 +37,23 @@ void drain(void)
 	write_file("/proc/sys/vm/stat_refresh", "1");
 }
 
-/* The number behind "name" or "name:" at the start of a line, -1 if absent. */
+/*
+ * The number behind "name" or "name:" at the start of a line, or without a name the
+ * one the file begins with; -1 if absent.
+ */
 long number_in(const char *path, const char *name)
 {
-	char line[256];
-	size_t len = strlen(name);
+	size_t len = name ? strlen(name) : 0;
 	FILE *f = fopen(path, "re");
+	char line[256];
 	long value = -1;
 
 	if (!f)
 		return -1;
 	while (value < 0 && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, name, len))
-			continue;
-		if (line[len] == ' ' || line[len] == ':')
+		if (!name)
+			value = strtol(line, NULL, 10);
+		else if (!strncmp(line, name, len) && (line[len] == ' ' || line[len] == ':'))
 			value = strtol(line + len + 1, NULL, 10);
 	}
 	fclose(f);

@@ -44,7 +44,9 @@ void settings_restore(int mark);
 #define ORDER(o)	(1U << (o))
 #define PMD		((size_t)ORDER(pmd_order))	/* in pages */
 #define DEFAULT_ORDERS	(ORDER(2) | ORDER(3) | ORDER(4))
+#define NO_HUGE "this test wants CONFIG_TRANSPARENT_HUGEPAGE"
 void policy_init(void);
+bool huge_here(void);
 bool mte_on(void);
 const char *size_file(int order, const char *name);
 int size_mode(int order, const char *mode);
@@ -105,7 +107,8 @@ struct counters {
 void drain(void);	/* per-CPU LRU batches and statistics */
 void counters_read(struct counters *c);
 bool counters_back(const struct counters *before, int tries);
-long number_in(const char *path, const char *name);	/* -1: not there */
+/* The number behind @name, or the only one; -1: not there */
+long number_in(const char *path, const char *name);
 long vmstat(const char *name);
 long meminfo(const char *name);					/* kB */
 long smaps(const void *addr, size_t pages, const char *field);	/* kB */
@@ -145,6 +148,7 @@ struct actor {
 	bool stop;
 	unsigned long rounds;
 	unsigned long wrong;
+	unsigned long effects;	/* how often it has come to what it is for */
 	uint32_t random;
 };
 extern bool longer;		/* -l: sizes for a soak */
@@ -187,6 +191,8 @@ bool swap_on(size_t pages);
 bool swap_off(void);
 
 /* cgroup.c: one cgroup, below the root */
+#define NO_CGROUP "this test wants memory cgroups"
+bool cgroup_here(void);
 bool cgroup_create(void);
 bool cgroup_enter(void);
 void cgroup_remove(void);
