@@ -21,6 +21,9 @@ mkdir -p "$results"
 # first the one that wants a policy which nobody has set yet
 programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle ksm uring direct device counts markers free free_race"
 
+# what has something to do with a second node
+numa_programs="numa numa_calls numa_balance tables free_race stress"
+
 table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 
 # timed NAME COMMAND...: the command, and a line of the table
@@ -126,17 +129,18 @@ guests_arm64()
 	boots arm64 debug
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' ./runner "$numa_programs" NUMA=2 MEM=1G
 	# tags: where pages are mapped, copied, moved, split or swapped
 	guest 'arm64 debug MTE' ./runner \
 		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
-	# mainline's example, where no cgroup was before v1's; then what must leave the defaults and say so
+	# mainline's example, where no cgroup was before v1's; then what must leave the
+	# defaults and say so, and empty tables without a group that pays for them
 	guest 'arm64 debug thp_anon' \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" 'bootarg memcg_v1' \
 		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
 	guest 'arm64 debug bad thp_anon' \
-		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" bootarg \
-		APPEND='thp_anon=64K:sometimes'
+		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" 'bootarg free' \
+		APPEND='thp_anon=64K:sometimes cgroup_disable=memory'
 }
 
 guests_x86_64()
@@ -144,7 +148,7 @@ guests_x86_64()
 	boots x86_64 debug
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner 'numa numa_calls numa_balance tables stress' NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' ./runner "$numa_programs" NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only; the allocator zeroes
 	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
 		APPEND='kernelcore=512M init_on_alloc=1'
@@ -204,13 +208,18 @@ matrix()
 		kernel_and_programs "$ARCH" "debug-$variant" || continue
 		boots "$ARCH" "debug-$variant"
 		runner='./runner -k'
+		programs=$table_programs
 		races=
-		if [ "$variant" = kcsan ]; then
+		case $variant in
+		kcsan)
 			runner="echo on > /sys/kernel/debug/kcsan && $runner"
 			races=$results/races
 			"$top/scripts/races.sh" "${image%/arch/*}/System.map" > "$races"
-		fi
-		guest "$ARCH debug-$variant" "$runner" "$table_programs" RACES="$races"
+			;;
+		nothp) programs="tables counts markers free free_race stress" ;;
+		voluntary) runner="CYCLES=100000 $runner" ;; # of free, a minute or so
+		esac
+		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races"
 		[ "$variant" != kcsan ] || kcsan_looked "$ARCH debug-$variant"
 		[ "$variant" = nothp ] || kunit_ran "$ARCH debug-$variant"
 	done
