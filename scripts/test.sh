@@ -19,7 +19,7 @@ mkdir -p "$results"
 : > "$tap"
 
 # first the one that wants a policy which nobody has set yet
-programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle ksm uring direct device counts markers free free_race"
+programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle clear_refs ksm uring direct device counts markers free free_race"
 
 # what has something to do with a second node
 numa_programs="numa numa_calls numa_balance tables free_race stress"

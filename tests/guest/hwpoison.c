@@ -104,7 +104,9 @@ TEST_F(laf, held)
 	int fd = hold(page_at(vma, 17));
 
 	ASSERT_LE(0, fd);
+	HITS_BEGIN("memory_failure");
 	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	EXPECT_HITS("memory_failure");
 	EXPECT_ORDER(4, page_at(vma, 20));
 	EXPECT_FALSE(bad(page_at(vma, 20)));
 	EXPECT_TRUE(others_hold(vma, 0, 0));

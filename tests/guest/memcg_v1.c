@@ -23,6 +23,7 @@ TEST_F(laf, move_charge)
 {
 	char *large = map_new(LARGE), *small = map_new(SMALL), pid_text[16];
 	long size = LARGE * page_size;
+	long moved;
 	pid_t pid;
 
 	enable_orders(ORDER(4));
@@ -58,7 +59,15 @@ TEST_F(laf, move_charge)
 	EXPECT_LE(size + SMALL * page_size, number_in(ROOT "old/memory.stat", "rss"));
 
 	snprintf(pid_text, sizeof(pid_text), "%d", pid);
+	HITS_BEGIN("mem_cgroup_move_charge_pte_range");
+	HITS_BEGIN("mem_cgroup_move_account");
 	EXPECT_EQ(0, write_file(ROOT "new/cgroup.procs", pid_text));
+	EXPECT_HITS("mem_cgroup_move_charge_pte_range");
+	/* once a small page, never for one of a folio */
+	moved = hits_end("mem_cgroup_move_account");
+	TH_LOG("mem_cgroup_move_account: %ld hits", moved);
+	EXPECT_LE(SMALL, moved);
+	EXPECT_GT(LARGE, moved);
 	TH_LOG("%ld kB stayed, %ld kB moved", number_in(ROOT "old/memory.stat", "rss") >> 10,
 	       number_in(ROOT "new/memory.stat", "rss") >> 10);
 	EXPECT_LE(size, number_in(ROOT "old/memory.stat", "rss"));

@@ -328,15 +328,20 @@ TEST_F(laf, child)
 
 static void swap(struct __test_metadata *_metadata, struct part *part)
 {
-	long want = part->pages * page_size >> 10;
+	long want = part->pages * page_size >> 10, restored;
 	int try;
 
+	HITS_BEGIN("mte_restore_tags");
 	for (try = 0; try < 10 && smaps(part->vma, part->pages, "Swap") < want; try++) {
 		drain();
 		ASSERT_EQ(0, madvise(part->vma, part->pages * page_size, MADV_PAGEOUT));
 	}
 	EXPECT_EQ(want, smaps(part->vma, part->pages, "Swap"));
 	EXPECT_TRUE(holds(part->vma, part->pages, part->order));
+	/* by arch_swap_restore(), for each page of its own */
+	restored = hits_end("mte_restore_tags");
+	TH_LOG("mte_restore_tags: %ld hits for %zu pages", restored, part->pages);
+	EXPECT_LE((long)part->pages, restored);
 }
 
 TEST_F(laf, swap)
@@ -384,10 +389,15 @@ static void migrate(struct __test_metadata *_metadata, struct part *part)
 {
 	void *pages[2] = { page_of(part, 0), page_of(part, ORDER(part->order)) };
 	int from = node_of(part->vma), nodes[2] = { !from, !from }, status[2];
+	long copied;
 
+	HITS_BEGIN("copy_highpage");
 	ASSERT_EQ(0, syscall(__NR_move_pages, 0, 2UL, pages, nodes, status, MPOL_MF_MOVE)) {
 		TH_LOG("this test wants a guest with NUMA=2");
 	}
+	copied = hits_end("copy_highpage");
+	TH_LOG("copy_highpage: %ld hits for %zu pages", copied, part->pages);
+	EXPECT_LE((long)part->pages, copied);
 	EXPECT_EQ(!from, node_of(page_of(part, part->from)));
 	EXPECT_EQ(part->order, folio_order(part->vma));
 	check_flags(_metadata, part);

@@ -130,3 +130,25 @@ TEST_F(laf, forked)
 	close(fd);
 	EXPECT_TRUE(holds(page_at(vma, 32), 16, 5));
 }
+
+/* A device may write to what is pinned: it stays soft-dirty, and its folio with it. */
+TEST_F(laf, soft_dirty)
+{
+	char *vma = filled_order(_metadata, PAGES, 4);
+	struct iovec one = { page_at(vma, 37), page_size };
+	size_t i, wrong = 0;
+	int fd = ring();
+
+	if (!soft_dirty(vma))
+		SKIP(return, "no soft-dirty bits here");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, buffers(fd, &one, 1));
+	HITS_BEGIN("clear_refs_pte_range");
+	ASSERT_EQ(0, write_file("/proc/self/clear_refs", "4"));
+	EXPECT_HITS("clear_refs_pte_range");
+	for (i = 0; i < PAGES; i++)
+		wrong += soft_dirty(page_at(vma, i)) != (i / 16 == 37 / 16);
+	EXPECT_EQ(0, wrong);
+	EXPECT_EQ(0, no_buffers(fd));
+	close(fd);
+}

@@ -10,6 +10,7 @@
 #include "lib.h"
 
 #define PM_PRESENT	(1ULL << 63)
+#define PM_SOFT_DIRTY	(1ULL << 55)
 #define PM_PFN_MASK	((1ULL << 55) - 1)
 #define MAX_PAGES	512	/* of a folio: PMD size with 4K pages */
 #define WINDOW		32	/* pages of which flags are read at once */
@@ -101,6 +102,15 @@ uint64_t pfn_of(const void *addr)
 
 	pagemap(addr, 1, &word);
 	return pfn(word);
+}
+
+/* Written since 4 went to clear_refs; false where the arch has no such bit. */
+bool soft_dirty(const void *addr)
+{
+	uint64_t word;
+
+	pagemap(addr, 1, &word);
+	return word & PM_SOFT_DIRTY;
 }
 
 bool pfn_flag(uint64_t pfn, int kpf)

@@ -79,6 +79,7 @@ char *map_small_at(char *at, size_t pages);
 char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
+bool soft_dirty(const void *addr);
 bool pfn_flag(uint64_t pfn, int kpf);
 bool page_flag(const void *addr, int kpf);
 bool folio_flag(const void *addr, int kpf);	/* of the folio's first page */
