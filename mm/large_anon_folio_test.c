@@ -116,10 +116,36 @@ static void scan_window_narrows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, window_order(&w, BIT(3) | BIT(2)), 3U);
 }
 
+/*
+ * Without PMD-sized pages in hardware (on x86_64 only under Xen PV) nobody has
+ * registered the shrinker that splits folios.
+ */
+static void no_folios_without_huge_pages(struct kunit *test)
+{
+	unsigned long flags = transparent_hugepage_flags;
+	struct vm_area_struct *vma;
+	struct mm_struct *mm;
+
+	mm = kunit_kzalloc(test, sizeof(*mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, vma);
+	vma_init(vma, mm);
+	vma_set_anonymous(vma);
+	vma->vm_flags = VM_READ | VM_WRITE;
+
+	KUNIT_EXPECT_TRUE(test, vma_takes_folios(vma));
+	/* as hugepage_init() leaves it */
+	transparent_hugepage_flags = BIT(TRANSPARENT_HUGEPAGE_NEVER_DAX);
+	KUNIT_EXPECT_FALSE(test, vma_takes_folios(vma));
+	transparent_hugepage_flags = flags;
+}
+
 static struct kunit_case large_anon_folio_cases[] = {
 	KUNIT_CASE(scan_window_all_of_8),
 	KUNIT_CASE(scan_window_pairs_of_16),
 	KUNIT_CASE(scan_window_narrows),
+	KUNIT_CASE(no_folios_without_huge_pages),
 	{}
 };
 

@@ -9,7 +9,7 @@
 #define PAGES	256
 #define STRIDE	29	/* between the pages that are used */
 
-static void clear_refs(struct __test_metadata *_metadata, const char *type)
+static void take_back(struct __test_metadata *_metadata, const char *type)
 {
 	ASSERT_EQ(0, write_file("/proc/self/clear_refs", type));
 }
@@ -50,7 +50,7 @@ TEST_F(laf, soft_dirty)
 			SKIP(return, "no soft-dirty bits here");
 		HITS_BEGIN("clear_refs_pte_range");
 		HITS_BEGIN("pagemap_pmd_range");
-		clear_refs(_metadata, "4");
+		take_back(_metadata, "4");
 		EXPECT_EQ(0, nr_soft_dirty(vma));
 		for (i = 0; i < PAGES; i++)
 			if (used(i))
@@ -82,7 +82,7 @@ TEST_F(laf, young)
 
 		EXPECT_EQ(PAGES, smaps(vma, PAGES, "Referenced") / (page_size >> 10));
 		HITS_BEGIN("clear_refs_pte_range");
-		clear_refs(_metadata, "1");
+		take_back(_metadata, "1");
 		EXPECT_HITS("clear_refs_pte_range");
 		EXPECT_EQ(0, smaps(vma, PAGES, "Referenced"));
 		/* new entries in the TLB, too */

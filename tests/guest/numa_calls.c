@@ -221,6 +221,34 @@ TEST_F(stock, move_small)
 	move_each(_metadata, 0, 16);
 }
 
+/* What a fault has brought along has a node, though nobody has touched it, and moves. */
+TEST_F(laf, came_along)
+{
+	char *vma = map_new(PAGES);
+	void *page = page_at(vma, 33);
+	int node = 1, status = -1;
+	size_t i;
+
+	enable_orders(ORDER(4));
+	pin_cpu(0);
+	bind_to(vma, PAGES, 0, 0);
+	touch(page_at(vma, 37));
+	ASSERT_ORDER(4, page_at(vma, 37));
+	ASSERT_TRUE(two_nodes()) {
+		TH_LOG("this test wants a guest with NUMA=2");
+	}
+	drain();
+	for (i = 0; i < PAGES; i++) {
+		int found = node_of(page_at(vma, i));
+
+		EXPECT_TRUE(i / 16 == 37 / 16 ? !found : found < 0);
+	}
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE));
+	EXPECT_EQ(1, status);
+	EXPECT_EQ(16, on_node(page_at(vma, 32), 16, 1));
+	EXPECT_ORDER(4, page);
+}
+
 /* To two nodes in turn: some pages of a folio want to stay. */
 TEST_F(laf, move_to_both)
 {
