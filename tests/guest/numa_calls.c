@@ -5,6 +5,9 @@
  */
 #include <errno.h>
 #include <linux/mempolicy.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "lib/fixture.h"
@@ -269,6 +272,21 @@ TEST_F(laf, move_to_both)
 	EXPECT_TRUE(all_hold(vma));
 }
 
+/* The first folio had a bad page: it has been split, and all others have moved. */
+static void expect_others_moved(struct __test_metadata *_metadata, char *vma, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < 16; i++) {
+		if (i == nr)
+			continue;
+		EXPECT_EQ(1, node_of(page_at(vma, i)));
+		EXPECT_EQ(0, folio_order(page_at(vma, i)));
+		EXPECT_TRUE(holds(page_at(vma, i), 1, 100 + i));
+	}
+	EXPECT_TRUE(bad(page_at(vma, nr)));
+}
+
 /*
  * A folio with a bad page, that could not be split when it went bad: it is not
  * copied, but split, and all other pages move.
@@ -288,14 +306,12 @@ static void move_poisoned(struct __test_metadata *_metadata, size_t nr)
 	close(fd);
 
 	bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
-	for (i = 0; i < PAGES; i++) {
-		if (i == nr)
-			continue;
-		EXPECT_EQ(1, on_node(page_at(vma, i), 1, 1));
-		EXPECT_EQ(i < 16 ? 0 : 4, folio_order(page_at(vma, i)));
+	expect_others_moved(_metadata, vma, nr);
+	for (i = 16; i < PAGES; i++) {
+		EXPECT_EQ(1, node_of(page_at(vma, i)));
+		EXPECT_ORDER(4, page_at(vma, i));
 		EXPECT_TRUE(holds(page_at(vma, i), 1, 100 + i));
 	}
-	EXPECT_TRUE(bad(page_at(vma, nr)));
 	munmap(vma, PAGES * page_size);
 	unpoison(pfn);
 }
@@ -308,4 +324,100 @@ TEST_F(laf, bad_first_page)
 TEST_F(laf, bad_other_page)
 {
 	move_poisoned(_metadata, 6);
+}
+
+/* Who has a folio off the LRU: the list of move_pages() ends in a page that is missing. */
+struct queue {
+	void *pages[2];
+	int *nodes, fd;
+	pthread_t thread;
+};
+
+static void *move_queued(void *arg)
+{
+	struct queue *q = arg;
+	int status[2];
+
+	syscall(__NR_move_pages, 0, 2UL, q->pages, q->nodes, status, MPOL_MF_MOVE);
+	return NULL;
+}
+
+static void isolate(struct __test_metadata *_metadata, struct queue *q, char *page)
+{
+	char *list = map_small(2);
+	struct pollfd pollfd;
+
+	q->pages[0] = page;
+	q->pages[1] = NULL;
+	q->nodes = (int *)page_at(list, 1) - 1;
+	q->nodes[0] = 1;
+	q->fd = uffd_open(0);
+	ASSERT_LE(0, q->fd);
+	ASSERT_EQ(0, uffd_register(q->fd, page_at(list, 1), 1, UFFDIO_REGISTER_MODE_MISSING));
+	ASSERT_EQ(0, pthread_create(&q->thread, NULL, move_queued, q));
+	pollfd = (struct pollfd){ .fd = q->fd, .events = POLLIN };
+	ASSERT_EQ(1, poll(&pollfd, 1, 60000));
+}
+
+static void go_on(struct queue *q)
+{
+	struct uffdio_zeropage zero = { .range = uffd_range(q->nodes + 1, 1) };
+
+	ioctl(q->fd, UFFDIO_ZEROPAGE, &zero);
+	pthread_join(q->thread, NULL);
+	close(q->fd);
+}
+
+/* memory_failure() does not get hold of the page, but the folio knows of it. */
+static uint64_t bad_while_isolated(struct __test_metadata *_metadata, struct queue *q,
+				   char *vma, size_t nr)
+{
+	uint64_t pfn = pfn_of(page_at(vma, nr));
+
+	drain();
+	HITS_BEGIN("memory_failure");
+	isolate(_metadata, q, vma);
+	EXPECT_EQ(-EBUSY, poison_pfn(pfn));
+	EXPECT_HITS("memory_failure");
+	EXPECT_ORDER(4, vma);
+	return pfn;
+}
+
+TEST_F(laf, bad_while_isolated)
+{
+	static const size_t nrs[] = { 6, 0 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(nrs); i++) {
+		char *vma = filled(_metadata, 4);
+		struct queue q;
+		uint64_t pfn;
+
+		pfn = bad_while_isolated(_metadata, &q, vma, nrs[i]);
+		go_on(&q);
+		expect_others_moved(_metadata, vma, nrs[i]);
+		munmap(vma, PAGES * page_size);
+		unpoison(pfn);
+	}
+}
+
+/* Freed before it could be split: page by page, but for the bad one. */
+TEST_F(laf, bad_while_isolated_freed)
+{
+	char *vma = filled(_metadata, 4);
+	size_t free = 0, i;
+	struct queue q;
+	uint64_t pfn;
+
+	pfn = bad_while_isolated(_metadata, &q, vma, 6);
+	munmap(vma, PAGES * page_size);
+	go_on(&q);
+	EXPECT_TRUE(pfn_flag(pfn, KPF_HWPOISON));
+	EXPECT_FALSE(pfn_flag(pfn, KPF_BUDDY));
+	for (i = 0; i < 16; i++)
+		free += pfn_flag(pfn - 6 + i, KPF_BUDDY);
+	TH_LOG("%zu pages are free", free);
+	/* somebody may have taken some already */
+	EXPECT_LT(8, free);
+	unpoison(pfn);
 }

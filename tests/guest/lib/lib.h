@@ -180,6 +180,7 @@ void fail_me(bool on);
 /* poison.c */
 int hold(void *page);		/* a reference, until the file is closed */
 int poison(void *addr, size_t pages);
+int poison_pfn(uint64_t pfn);
 bool unpoison(uint64_t pfn);
 bool bad(const void *addr);	/* reading it is a bus error */
 

@@ -33,6 +33,15 @@ int poison(void *addr, size_t pages)
 	return madvise(addr, pages * page_size, MADV_HWPOISON) ? -errno : 0;
 }
 
+/* The same without a reference, as hardware reports it. */
+int poison_pfn(uint64_t pfn)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)pfn);
+	return write_file("/sys/kernel/debug/hwpoison/corrupt-pfn", text);
+}
+
 /* Back into use, if that works. */
 bool unpoison(uint64_t pfn)
 {
