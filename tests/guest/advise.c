@@ -86,6 +86,8 @@ TEST_F(laf, free)
 	EXPECT_LE(kb(PAGES - FOLIO - GONE), smaps(vma, PAGES, "LazyFree"));
 	EXPECT_GE(kb(PAGES - GONE), smaps(vma, PAGES, "LazyFree"));
 	EXPECT_EQ(kb(PAGES - GONE), smaps(vma, PAGES, "Rss"));
+	/* nor is that one split */
+	EXPECT_ORDER(4, page_at(vma, SHARED));
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
 
@@ -162,8 +164,37 @@ TEST_F(laf, cold)
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_COLD));
 	EXPECT_EQ(kb(FOLIO), smaps(vma, PAGES, "Referenced"));
 	EXPECT_EQ(kb(PAGES - GONE), smaps(vma, PAGES, "Rss"));
+	EXPECT_ORDER(4, page_at(vma, SHARED));
 	kill(pid, SIGCONT);
 	EXPECT_TRUE(child_ok(pid));
+}
+
+/* A folio that somebody holds is tried once, not for each of its pages, and left out. */
+TEST_F(laf, held)
+{
+	static const int advice[] = { MADV_FREE, MADV_COLD };
+	size_t from = SHARED + 3, i;
+
+	for (i = 0; i < ARRAY_SIZE(advice); i++) {
+		char *vma = filled(_metadata);
+		int fd = hold(page_at(vma, SHARED));
+		long tried;
+
+		ASSERT_LE(0, fd);
+		HITS_BEGIN("split_huge_page_to_list");
+		ASSERT_EQ(0, madvise(page_at(vma, from), (PAGES - from) * page_size, advice[i]));
+		tried = hits_end("split_huge_page_to_list");
+		TH_LOG("split_huge_page_to_list: %ld hits", tried);
+		EXPECT_EQ(1, tried);
+		drain();
+		if (advice[i] == MADV_FREE) {
+			EXPECT_EQ(kb(PAGES - SHARED - FOLIO), smaps(vma, PAGES, "LazyFree"));
+		}
+		EXPECT_ORDER(4, page_at(vma, SHARED));
+		EXPECT_TRUE(all_there(vma, SHARED, FOLIO));
+		close(fd);
+		munmap(vma, PAGES * page_size);
+	}
 }
 
 /* Only the folios at the ends of a range are split. */

@@ -441,6 +441,30 @@ TEST_F(laf, born)
 	}
 }
 
+/* A huge page: one entry, and tags of all its pages. */
+TEST_F(stock, huge_born)
+{
+	size_t wrong = 0, tagged = 0, i;
+	char *vma = map_new(PMD);
+
+	ASSERT_TRUE(mte_on());
+	leave_tags(PMD);
+	thp_mode("always");
+	enable_orders(ORDER(pmd_order));
+	protect_mte(_metadata, vma, PMD);
+	touch(vma);
+	if (folio_order(vma) != pmd_order)
+		SKIP(return, "no huge page");
+	for (i = 0; i < PMD; i++) {
+		char *page = page_at(vma, i);
+
+		tagged += page_flag(page, KPF_ARCH_2);
+		wrong += load_tag(page) != page;
+	}
+	EXPECT_EQ(PMD, tagged);
+	EXPECT_EQ(0, wrong);
+}
+
 /*
  * Two processes get PROT_MTE for the same shared page at the same time: what the
  * faster one stores is not cleared again by the slower one.

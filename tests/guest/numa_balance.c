@@ -185,6 +185,49 @@ TEST_F(laf, balanced_held)
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 }
 
+/* Huge pages move as they do without folios of other sizes. */
+TEST_F(stock, balanced_huge)
+{
+	char *vma;
+
+	thp_mode("always");
+	vma = filled_on(_metadata, 1, pmd_order);
+	balance(_metadata, vma);
+	EXPECT_EQ(PAGES, drawn_to_node0(vma, PAGES));
+	EXPECT_EQ(PAGES, of_order(pmd_order, vma));
+	EXPECT_TRUE(holds(vma, PAGES, pmd_order));
+}
+
+/*
+ * What is pinned cannot move, and gets no hints. The scan goes upwards: when it has
+ * come to what is below, twice, it has passed.
+ */
+TEST_F(laf, balanced_pinned)
+{
+	char *vma = filled_on(_metadata, 1, 4), *below = vma;
+	int fd = pin_longterm(vma, PAGES), pass;
+	long faults;
+
+	ASSERT_LE(0, fd);
+	balance(_metadata, vma);
+	for (pass = 0; pass < 2; pass++) {
+		char *other = filled_on(_metadata, 1, 4);
+
+		ASSERT_GT(below, other);
+		below = other;
+		balance(_metadata, other);
+		ASSERT_EQ(PAGES, drawn_to_node0(other, PAGES));
+	}
+	setting("/proc/sys/kernel/numa_balancing", "0");
+	faults = minor_faults();
+	use(vma);
+	EXPECT_EQ(faults, minor_faults());
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 1));
+	EXPECT_EQ(PAGES, of_order(4, vma));
+	close(fd);
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+}
+
 /*
  * One with a page that is known to be bad is not copied, nor split: who answers
  * a hint fault has one page to give back.

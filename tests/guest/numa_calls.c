@@ -326,6 +326,47 @@ TEST_F(laf, bad_other_page)
 	move_poisoned(_metadata, 6);
 }
 
+/*
+ * A huge page of shared memory: its split leaves a bad page in the page cache, which
+ * is not copied either.
+ */
+TEST_F(laf, bad_page_of_a_file)
+{
+	char *space = reserve(PMD), *vma;
+	void *page = space;
+	int node = 1, status, fd;
+	size_t nr = 6, i;
+	uint64_t pfn;
+
+	filled(_metadata, 4);
+	ASSERT_EQ(0, setting(THP "shmem_enabled", "always"));
+	vma = mmap(space, PMD * page_size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	ASSERT_EQ(space, vma);
+	for (i = 0; i < PMD; i++)
+		fill(page_at(vma, i), 1, 100 + i);
+	ASSERT_EQ(pmd_order, folio_order(vma));
+	ASSERT_EQ(0, node_of(vma));
+	pfn = pfn_of(page_at(vma, nr));
+	drain();
+	fd = hold(page_at(vma, 3));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, nr), 1));
+	EXPECT_EQ(pmd_order, folio_order(vma));
+	close(fd);
+
+	syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE);
+	for (i = 0; i < PMD; i++) {
+		if (i == nr)
+			continue;
+		EXPECT_TRUE(holds(page_at(vma, i), 1, 100 + i));
+		EXPECT_EQ(1, node_of(page_at(vma, i)));
+	}
+	EXPECT_TRUE(bad(page_at(vma, nr)));
+	munmap(vma, PMD * page_size);
+	unpoison(pfn);
+}
+
 /* Who has a folio off the LRU: the list of move_pages() ends in a page that is missing. */
 struct queue {
 	void *pages[2];
@@ -366,6 +407,27 @@ static void go_on(struct queue *q)
 	ioctl(q->fd, UFFDIO_ZEROPAGE, &zero);
 	pthread_join(q->thread, NULL);
 	close(q->fd);
+}
+
+/* A folio that another one moves is busy, as a small page is; it is not asked for again. */
+TEST_F(laf, busy_elsewhere)
+{
+	char *vma = filled(_metadata, 4);
+	void *pages[2] = { page_at(vma, 20), page_at(vma, 3) };
+	int nodes[2] = { 1, 1 }, status[2] = { -1, -1 };
+	struct queue q;
+
+	drain();
+	isolate(_metadata, &q, vma);
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, 2UL, pages, nodes, status, MPOL_MF_MOVE));
+	EXPECT_EQ(1, status[0]);
+	EXPECT_EQ(-EBUSY, status[1]);
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, 1UL, &pages[1], nodes, status, MPOL_MF_MOVE));
+	EXPECT_EQ(-EBUSY, status[0]);
+	go_on(&q);
+	EXPECT_EQ(32, on_node(vma, PAGES, 1));
+	EXPECT_ORDER(4, vma);
+	EXPECT_TRUE(all_hold(vma));
 }
 
 /* memory_failure() does not get hold of the page, but the folio knows of it. */

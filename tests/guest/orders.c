@@ -180,6 +180,46 @@ TEST_F(laf, never_order_1)
 	}
 }
 
+/* In a table without an entry: the PMD size is for huge pages, never for PTEs. */
+TEST_F(laf, empty_table)
+{
+	char *vma = map_new(PMD);
+
+	reclaim_mode("0");	/* else the table goes with its last entry */
+	enable_orders(ORDER(4));
+	touch(vma);
+	ASSERT_ORDER(4, vma);
+	ASSERT_EQ(0, madvise(vma, PMD * page_size, MADV_DONTNEED));
+	enable_orders(ORDER(4) | ORDER(pmd_order));
+	touch(page_at(vma, 37));
+	EXPECT_ORDER(4, page_at(vma, 37));
+	EXPECT_EQ(16, present(vma, PMD));
+}
+
+/* arm64 keeps for each page whether its instructions can be fetched. */
+TEST_F(laf, executable)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = map_new(PMD);
+		size_t i, missing = 0;
+
+		enable_orders(ORDER(order));
+		ASSERT_EQ(0, mprotect(vma, PMD * page_size, PROT_READ | PROT_WRITE | PROT_EXEC));
+		touch(page_at(vma, 3));
+		ASSERT_ORDER(order, vma);
+		for (i = 0; i < ORDER(order); i++)
+			missing += !page_flag(page_at(vma, i), KPF_ARCH);
+#ifdef __aarch64__
+		EXPECT_EQ(0, missing) {
+			TH_LOG("order %d", order);
+		}
+#endif
+		munmap(vma, PMD * page_size);
+	}
+}
+
 /* What a hole in a folio gets when it is written again. */
 TEST_F(laf, hole)
 {
@@ -316,6 +356,7 @@ TEST_F(laf, kpageflags)
 		char *vma = filled_order(_metadata, PMD, order);
 
 		HITS_BEGIN("stable_page_flags");
+		EXPECT_TRUE(folio_flag(vma, KPF_UPTODATE));
 		for (i = 0; i < PMD; i++) {
 			bool head = !(i % ORDER(order));
 

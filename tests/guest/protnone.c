@@ -5,6 +5,7 @@
  * walks away from it, into other people's memory.
  */
 #include <fcntl.h>
+#include <setjmp.h>
 
 #include "lib/fixture.h"
 
@@ -30,6 +31,28 @@ static pid_t victim(void)
 	return pid;
 }
 
+static sigjmp_buf before_write;
+
+static void segmentation_fault(int sig)
+{
+	(void)sig;
+	siglongjmp(before_write, 1);
+}
+
+/* What was forced in gives nobody the right to write there. */
+static bool refused(char *page)
+{
+	volatile bool is_refused = true;
+
+	signal(SIGSEGV, segmentation_fault);
+	if (!sigsetjmp(before_write, 1)) {
+		touch(page);
+		is_refused = false;
+	}
+	signal(SIGSEGV, SIG_DFL);
+	return is_refused;
+}
+
 static void write_through_mem(struct __test_metadata *_metadata, int prot,
 			      unsigned int orders, int want)
 {
@@ -48,6 +71,8 @@ static void write_through_mem(struct __test_metadata *_metadata, int prot,
 		ASSERT_ORDER(want, page_at(vma, i));
 	}
 	EXPECT_EQ(PAGES, present(vma, PAGES));
+	for (i = 0; i < PAGES; i += 5)
+		EXPECT_TRUE(refused(page_at(vma, i)));
 
 	ASSERT_EQ(0, mprotect(vma, PAGES * page_size, PROT_READ | PROT_WRITE));
 	for (i = ORDER(want) - 1; i < PAGES; i += ORDER(want)) {

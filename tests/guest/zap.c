@@ -52,6 +52,27 @@ TEST_F(laf, parts)
 	}
 }
 
+/* The gather gets no memory for more: what it has goes first, then the rest. */
+TEST_F(laf, no_memory_for_a_batch)
+{
+	int order;
+
+	for (order = MIN_ORDER; order <= 5; order++) {
+		char *vma = filled_order(_metadata, PAGES, order);
+
+		/* only what does not wait for memory fails */
+		ASSERT_EQ(0, fail_from(0, 100));
+		ASSERT_EQ(0, setting("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "1"));
+		fail_me(true);
+		madvise(page_at(vma, 3), 500 * page_size, MADV_DONTNEED);
+		fail_me(false);
+		expect_hole(_metadata, vma, 3, 503, order);
+		enable_orders(0);
+		EXPECT_TRUE(zeroed(page_at(vma, 3), 500));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
 /* Two processes unmap different parts of the folios that they share. */
 TEST_F(laf, shared)
 {

@@ -63,6 +63,7 @@ void size_stats(struct size_stats *s);
 void size_stats_since(struct size_stats *s);	/* now minus @s */
 
 /* folio.c: memory under test and the folios behind it, as /proc shows them */
+#define KPF_UPTODATE		3
 #define KPF_BUDDY		10
 #define KPF_COMPOUND_HEAD	15
 #define KPF_COMPOUND_TAIL	16
@@ -71,6 +72,7 @@ void size_stats_since(struct size_stats *s);	/* now minus @s */
 #define KPF_THP			22
 #define KPF_ZERO_PAGE		24
 #define KPF_MLOCKED		33
+#define KPF_ARCH		38
 char *reserve(size_t pages);			/* PMD-aligned address space */
 char *map(void *at, size_t pages);		/* private, anonymous, RW */
 char *map_new(size_t pages);			/* both */
@@ -183,6 +185,9 @@ int poison(void *addr, size_t pages);
 int poison_pfn(uint64_t pfn);
 bool unpoison(uint64_t pfn);
 bool bad(const void *addr);	/* reading it is a bus error */
+
+/* pin.c */
+int pin_longterm(void *addr, size_t pages);	/* until the file is closed */
 
 /* hits.c: how often the kernel came to a function in between */
 bool hits_begin(const char *function);
