@@ -57,6 +57,38 @@ long cgroup_get(const char *file, const char *key)
 	return number_in(path, key);
 }
 
+/*
+ * All processes are gone, and with them what memory.stat has of them: exactly, since a
+ * look at cpu.stat has CPUs add up what each keeps for itself. True without a cgroup.
+ */
+bool cgroup_stat_back(void)
+{
+	static const char * const keys[] = {
+		"anon", "anon_thp", "swapcached", "inactive_anon", "active_anon",
+		"unevictable", "pagetables", NULL
+	};
+	int i, try, nr;
+	long left[8];
+
+	if (access(OURS, F_OK))
+		return true;
+	for (try = 0; try < 50; try++) {
+		drain();
+		read_all(OURS "/cpu.stat");
+		for (nr = i = 0; keys[i]; i++) {
+			left[i] = cgroup_get("memory.stat", keys[i]);
+			nr += left[i] > 0;
+		}
+		if (!nr)
+			return true;
+		usleep(100000);
+	}
+	for (i = 0; keys[i]; i++)
+		if (left[i] > 0)
+			printf("# memory.stat still has %ld of %s\n", left[i], keys[i]);
+	return false;
+}
+
 /* The smallest large folio; statistics may be a page behind for ever. */
 #define LEAK 4
 

@@ -67,15 +67,16 @@ static inline void swap_out(struct __test_metadata *_metadata, void *vma, size_t
 }
 
 /* What @pid leaves, however it ended, is put back. */
-static int clean_up_after(pid_t pid, int mark)
+static int clean_up_after(pid_t pid, int mark, bool *stat_back)
 {
 	int status;
 
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		abort();
 	settings_restore(mark);
-	cgroup_remove();
 	swap_off();
+	*stat_back = cgroup_stat_back();
+	cgroup_remove();
 	return status;
 }
 
@@ -84,7 +85,7 @@ static void supervise(struct __test_metadata *_metadata)
 {
 	int mark = settings_mark(), status;
 	struct counters before;
-	bool idle = true;
+	bool idle = true, stat_back;
 	pid_t pid;
 
 	/* An idle round first: memory that this process needs itself is there then. */
@@ -97,11 +98,11 @@ static void supervise(struct __test_metadata *_metadata)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			return;
 		}
-		status = clean_up_after(pid, mark);
+		status = clean_up_after(pid, mark, &stat_back);
 		if (!idle)
 			break;
 	}
-	if (!counters_back(&before, 30)) {
+	if (!counters_back(&before, 50) || !stat_back) {
 		TH_LOG("counters did not come back");
 		_exit(_metadata->step);
 	}

@@ -102,8 +102,8 @@ void seed_random(uint64_t seed);
 uint32_t rnd(uint32_t below);
 
 /* counters.c */
-#define NR_COUNTERS	9
-#define COUNTER_OOM_KILL 7
+#define COUNTER_OOM_KILL 10
+#define NR_COUNTERS	14
 struct counters {
 	long value[NR_COUNTERS];
 };
@@ -206,5 +206,6 @@ void cgroup_remove(void);
 int cgroup_set(const char *file, const char *value);
 long cgroup_get(const char *file, const char *key); /* NULL: the only value */
 long cgroup_leak(void);	/* pages that its dead processes left behind */
+bool cgroup_stat_back(void);	/* and that its statistics have left */
 
 #endif
