@@ -121,6 +121,24 @@ TEST_F(laf, held)
 	unpoison_pages(24, 25);
 }
 
+/* Nor is it copied into a huge page, whoever asks for one. */
+TEST_F(laf, collapse)
+{
+	char *vma = filled_order(_metadata, PMD, 4);
+	uint64_t pfn = pfn_of(page_at(vma, 20));
+	int fd = hold(page_at(vma, 17));
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	close(fd);
+	size_mode(pmd_order, "always");
+	EXPECT_FALSE(collapse(vma));
+	EXPECT_ORDER(4, page_at(vma, 20));
+	EXPECT_TRUE(holds(vma, PMD, 4));
+	munmap(vma, PMD * page_size);
+	unpoison(pfn);
+}
+
 /* A folio with a bad page that is freed in one piece: all other pages are free. */
 TEST_F(laf, freed)
 {
