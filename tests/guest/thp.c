@@ -112,6 +112,29 @@ TEST_F(laf, collapse)
 	}
 }
 
+/* khugepaged goes by the file of the PMD size, too, whatever the top level says. */
+TEST_F(laf, khugepaged)
+{
+	char *vma = map_new(PMD);
+	double end;
+
+	thp_mode("never");
+	enable_orders(ORDER(4));
+	fill(vma, PMD, 4);
+	ASSERT_ORDER(4, vma);
+	drain();
+	size_mode(pmd_order, "always");
+	setting(THP "khugepaged/pages_to_scan", "4096");
+	setting(THP "khugepaged/scan_sleep_millisecs", "5");
+	/* that is what makes it known */
+	ASSERT_EQ(0, madvise(vma, PMD * page_size, MADV_HUGEPAGE));
+	end = seconds() + 60;
+	while (!smaps(vma, PMD, "AnonHugePages") && seconds() < end)
+		usleep(10000);
+	EXPECT_EQ(kb(PMD), smaps(vma, PMD, "AnonHugePages"));
+	EXPECT_TRUE(holds(vma, PMD, 4));
+}
+
 struct split_events {
 	long done, failed, queued;
 };
