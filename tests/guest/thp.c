@@ -26,10 +26,17 @@ TEST_F(stock, fault)
 	EXPECT_TRUE(holds(page_at(vma, 700), 1, 1));
 }
 
+/* khugepaged may come by at any time: it fills no holes. */
+static void keep_holes(void)
+{
+	setting(THP "khugepaged/max_ptes_none", "0");
+}
+
 TEST_F(stock, advised_only)
 {
 	char *vma = map_new(2 * PMD);
 
+	keep_holes();
 	thp_mode("madvise");
 	touch(vma);
 	EXPECT_EQ(0, smaps(vma, 2 * PMD, "AnonHugePages"));
@@ -153,6 +160,7 @@ TEST_F(laf, split_events)
 {
 	int order;
 
+	keep_holes();
 	thp_mode("never"); /* without sizes of their own there are none then */
 	for (order = MIN_ORDER; order <= pmd_order; order++) {
 		char *vma = filled_order(_metadata, PMD, order);
