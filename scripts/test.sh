@@ -22,7 +22,8 @@ mkdir -p "$results"
 programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle clear_refs ksm uring direct device counts markers free free_race"
 
 # what has something to do with a second node
-numa_programs="numa numa_calls numa_balance tables free_race stress"
+numa_programs="numa numa_calls numa_balance tables stress"
+numa_runner="./runner free_race -t migrated --"
 
 table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 
@@ -129,7 +130,7 @@ guests_arm64()
 	boots arm64 debug
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' ./runner "$numa_programs" NUMA=2 MEM=1G
+	guest 'arm64 debug NUMA' "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
 	# tags: where pages are mapped, copied, moved, split or swapped
 	guest 'arm64 debug MTE' ./runner \
 		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
@@ -148,7 +149,7 @@ guests_x86_64()
 	boots x86_64 debug
 	guest 'x86_64 debug' './runner -k' "$programs"
 	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' ./runner "$numa_programs" NUMA=2 MEM=1G
+	guest 'x86_64 debug NUMA' "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
 	# memory that was there at boot can go offline on this one only; the allocator zeroes
 	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
 		APPEND='kernelcore=512M init_on_alloc=1'
@@ -160,7 +161,16 @@ guests_stock()
 	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
 }
 
-is_built() { grep -q "^ok - kernel $1\$" "$tap"; }
+is_built() { grep -q "^ok - kernel $1\$" "$results/tap"; }
+
+# what runs beside the guests of arm64 debug
+guests_beside()
+{
+	tap=$results/tap.beside
+	: > "$tap"
+	! is_built 'x86_64 debug' || guests_x86_64
+	! is_built 'arm64 stock' || guests_stock
+}
 
 all()
 {
@@ -174,21 +184,16 @@ all()
 		kernel_and_programs $built || result 'not ok' "guests of $built # did not run"
 	done
 
-	# The guests of both architectures run side by side: few tests keep more than one
-	# CPU busy. What those in the background print comes afterwards.
-	if is_built 'x86_64 debug'; then
-		tap=$results/tap.x86_64 guests_x86_64 > "$results/x86_64.out" &
-		trap 'kill $! 2>/dev/null || :' EXIT
-		trap 'exit 130' INT
-		trap 'exit 143' TERM HUP
-	fi
+	# Two guests at a time: few tests keep more than one CPU busy. What those in the
+	# background print comes afterwards.
+	guests_beside > "$results/beside.out" &
+	trap 'kill $! 2>/dev/null || :' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 	! is_built 'arm64 debug' || guests_arm64
-	! is_built 'arm64 stock' || guests_stock
 	wait
-	if is_built 'x86_64 debug'; then
-		cat "$results/x86_64.out"
-		cat "$results/tap.x86_64" >> "$tap"
-	fi
+	cat "$results/beside.out"
+	cat "$results/tap.beside" >> "$tap"
 }
 
 # KCSAN finds races in any kernel: if there are none it has not looked.
