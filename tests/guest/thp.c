@@ -75,6 +75,8 @@ TEST_F(stock, split)
 
 	fill(vma, PMD, 4);
 	EXPECT_EQ(kb(PMD), smaps(vma, PMD, "AnonHugePages"));
+	/* khugepaged would make it huge again */
+	thp_mode("never");
 	ASSERT_EQ(0, madvise(page_at(vma, 100), 50 * page_size, MADV_FREE));
 	EXPECT_EQ(0, smaps(vma, PMD, "AnonHugePages"));
 	EXPECT_TRUE(holds(vma, 100, 4));
