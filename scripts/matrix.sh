@@ -14,7 +14,10 @@ need git $kbuild_packages
 compiles()
 {
 	out=$build/check/$ARCH-debug-$1$suffix
-	key=$(compiled_from HEAD common "$ARCH" debug "matrix/$1")
+	key=$({
+		compiled_from HEAD common "$ARCH" debug "matrix/$1"
+		cat "$0"
+	} | sha1sum)
 	! kept "$key" "$out/good" || return 0
 	kconfig "$tree" "$out" "debug-$1"
 	lost=$(kconfig_lost "$out" | tr '\n' ' ')

@@ -44,7 +44,7 @@ compiled_from()
 		tgit ls-tree "$1" | grep -v '	Documentation$'
 		[ "$1" != HEAD ] || tgit diff HEAD
 		shift
-		(cd "$top/configs" && cat "$@")
+		(cd "$top/configs" && cat "$@" ../scripts/kbuild.sh)
 		"${cross_compile}gcc" --version
 	} | sha1sum | cut -d ' ' -f 1
 }
