@@ -332,7 +332,7 @@ static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int 
 	struct page *table = virt_to_page(pte);
 	u16 now = table->pte_nr - nr;
 
-	/* see pte_table_add() */
+	/* pte_table_add() would ask for the sign of what is not a constant */
 	WRITE_ONCE(table->pte_nr, now);
 	if (nr && unlikely(!now))
 		pte_table_emptied(mm, table);
