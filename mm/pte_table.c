@@ -144,20 +144,19 @@ void pte_table_filled(struct mm_struct *mm, struct page *table)
  */
 void pte_table_emptied(struct mm_struct *mm, struct page *table)
 {
-	u16 before = table->pte_flags;
-	u16 now;
+	unsigned int flags = READ_ONCE(mm->pte_tables.empty_flags);
 
-	/* all tables of an address space that nobody uses go away anyway */
-	if ((before & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
-		return;
+	if (unlikely((table->pte_flags ^ flags) & (PTE_TABLE_LIST | PTE_TABLE_PINNED))) {
+		/* all tables of an address space that nobody uses go away anyway */
+		if ((table->pte_flags & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
+			return;
+		flags = pte_table_list_mm(mm, table);
+	}
 
+	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
+	table->pte_flags = flags;
 	__count_vm_event(NR_PTE_TABLE_EMPTY);
 	atomic_long_inc(&mm->pte_tables.nr_empty);
-	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
-	now = READ_ONCE(mm->pte_tables.empty_flags);
-	table->pte_flags = now;
-	if (unlikely((before ^ now) & PTE_TABLE_LIST))
-		pte_table_list_mm(mm, table);
 }
 
 /**
@@ -318,7 +317,18 @@ unlock_pmd:
 	return freed;
 }
 
-int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
+/* vm.pte_table_reclaim: who may free a table */
+enum {
+	PTE_TABLE_RECLAIM_OFF,
+	PTE_TABLE_RECLAIM_SHRINKER,
+	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
+	PTE_TABLE_RECLAIM_ALWAYS,
+};
+
+static int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
+
+/* What it says about a zap: one of so many bytes frees in place. */
+unsigned long pte_table_in_place_span = PMD_SIZE;
 
 /**
  * pte_table_shrinks - may the shrinker free tables?
@@ -345,13 +355,34 @@ void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 		count_vm_event(PTE_TABLE_FREED_INPLACE);
 }
 
+static int pte_table_reclaim_handler(struct ctl_table *table, int write, void *buffer,
+				     size_t *lenp, loff_t *ppos)
+{
+	static DEFINE_MUTEX(lock);	/* the span is that of the value */
+	int ret;
+
+	mutex_lock(&lock);
+	ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
+	if (!ret && write) {
+		unsigned long span = ULONG_MAX;
+
+		if (sysctl_pte_table_reclaim == PTE_TABLE_RECLAIM_SPANS)
+			span = PMD_SIZE;
+		else if (sysctl_pte_table_reclaim == PTE_TABLE_RECLAIM_ALWAYS)
+			span = 0;
+		WRITE_ONCE(pte_table_in_place_span, span);
+	}
+	mutex_unlock(&lock);
+	return ret;
+}
+
 static struct ctl_table pte_table_sysctls[] = {
 	{
 		.procname	= "pte_table_reclaim",
 		.data		= &sysctl_pte_table_reclaim,
 		.maxlen		= sizeof(sysctl_pte_table_reclaim),
 		.mode		= 0644,
-		.proc_handler	= proc_dointvec_minmax,
+		.proc_handler	= pte_table_reclaim_handler,
 		.extra1		= SYSCTL_ZERO,
 		.extra2		= SYSCTL_THREE,
 	},

@@ -69,7 +69,7 @@ static void tell_shrinker(struct mem_cgroup *memcg)
 }
 
 /* What a table that has got empty has while its mm is in this list. */
-static u16 empty_flags(unsigned int list_nr)
+static unsigned int empty_flags(unsigned int list_nr)
 {
 	return FIELD_PREP(PTE_TABLE_LIST, list_nr) | PTE_TABLE_EMPTY;
 }
@@ -118,12 +118,13 @@ void pte_table_mm_exit(struct mm_struct *mm)
  * again, it has to look for its group only if the number is another one then.
  *
  * Context: The PTL of the table is held.
+ * Return: the flags of a table that gets empty while the mm is in this list.
  */
-void pte_table_list_mm(struct mm_struct *mm, struct page *table)
+unsigned int pte_table_list_mm(struct mm_struct *mm, struct page *table)
 {
 	struct mem_cgroup *memcg;
+	unsigned int flags;
 	unsigned int nr;
-	u16 flags;
 
 	rcu_read_lock();
 	memcg = memcg_of(table);
@@ -145,7 +146,7 @@ void pte_table_list_mm(struct mm_struct *mm, struct page *table)
 		tell_shrinker(memcg);
 	}
 	rcu_read_unlock();
-	table->pte_flags = flags;
+	return flags;
 }
 
 #ifdef CONFIG_MEMCG

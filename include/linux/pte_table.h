@@ -270,17 +270,9 @@ void pte_table_free_in_place(struct mmu_gather *tlb, pmd_t *pmd,
 			     unsigned long addr);
 int pte_table_reclaim_mm(struct mm_struct *mm);
 bool pte_table_shrinks(void);
-void pte_table_list_mm(struct mm_struct *mm, struct page *table);
+unsigned int pte_table_list_mm(struct mm_struct *mm, struct page *table);
 
-/* vm.pte_table_reclaim: who may free a table */
-enum {
-	PTE_TABLE_RECLAIM_OFF,
-	PTE_TABLE_RECLAIM_SHRINKER,
-	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
-	PTE_TABLE_RECLAIM_ALWAYS,
-};
-
-extern int sysctl_pte_table_reclaim;
+extern unsigned long pte_table_in_place_span;
 
 /**
  * pte_table_frees_in_place - does who empties a table free it?
@@ -290,8 +282,52 @@ extern int sysctl_pte_table_reclaim;
  */
 static inline bool pte_table_frees_in_place(unsigned long span)
 {
-	return READ_ONCE(sysctl_pte_table_reclaim) >=
-	       (span < PMD_SIZE ? PTE_TABLE_RECLAIM_ALWAYS : PTE_TABLE_RECLAIM_SPANS);
+	return span >= READ_ONCE(pte_table_in_place_span);
+}
+
+/**
+ * pte_table_of - the table that a lock belongs to
+ * @ptl: the lock of @pte
+ * @pte: any PTE of the table
+ *
+ * A lock that is a part of the table's page is a shorter way to it than the address.
+ *
+ * Context: @ptl is held.
+ * Return: the page of the table.
+ */
+static inline struct page *pte_table_of(spinlock_t *ptl, pte_t *pte)
+{
+#if USE_SPLIT_PTE_PTLOCKS && !ALLOC_SPLIT_PTLOCKS
+	return container_of(ptl, struct page, ptl);
+#else
+	return virt_to_page(pte);
+#endif
+}
+
+/* pte_table_add() where the table is at hand */
+static inline void __pte_table_add(struct mm_struct *mm, struct page *table, int nr)
+{
+	u16 before = table->pte_nr;
+	u16 now = before + nr;
+
+	/* pte_table_looks_empty() reads it without the lock */
+	WRITE_ONCE(table->pte_nr, now);
+	if (nr > 0 && unlikely(!before))
+		pte_table_filled(mm, table);
+	else if (nr < 0 && unlikely(!now))
+		pte_table_emptied(mm, table);
+}
+
+/* pte_table_sub() where the table is at hand */
+static inline void __pte_table_sub(struct mm_struct *mm, struct page *table,
+				   unsigned int nr)
+{
+	u16 now = table->pte_nr - nr;
+
+	/* pte_table_add() would ask for the sign of what is not a constant */
+	WRITE_ONCE(table->pte_nr, now);
+	if (nr && unlikely(!now))
+		pte_table_emptied(mm, table);
 }
 
 /**
@@ -307,16 +343,7 @@ static inline bool pte_table_frees_in_place(unsigned long span)
  */
 static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr)
 {
-	struct page *table = virt_to_page(pte);
-	u16 before = table->pte_nr;
-	u16 now = before + nr;
-
-	/* pte_table_looks_empty() reads it without the lock */
-	WRITE_ONCE(table->pte_nr, now);
-	if (nr > 0 && unlikely(!before))
-		pte_table_filled(mm, table);
-	else if (nr < 0 && unlikely(!now))
-		pte_table_emptied(mm, table);
+	__pte_table_add(mm, virt_to_page(pte), nr);
 }
 
 /**
@@ -329,13 +356,7 @@ static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr)
  */
 static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr)
 {
-	struct page *table = virt_to_page(pte);
-	u16 now = table->pte_nr - nr;
-
-	/* pte_table_add() would ask for the sign of what is not a constant */
-	WRITE_ONCE(table->pte_nr, now);
-	if (nr && unlikely(!now))
-		pte_table_emptied(mm, table);
+	__pte_table_sub(mm, virt_to_page(pte), nr);
 }
 
 /**
@@ -391,6 +412,10 @@ static inline bool pte_table_pinned(pmd_t *pmd, unsigned long addr)
 
 #else /* CONFIG_FREE_USER_PTE */
 
+static inline struct page *pte_table_of(spinlock_t *ptl, pte_t *pte) { return NULL; }
+static inline void __pte_table_add(struct mm_struct *mm, struct page *table, int nr) { }
+static inline void __pte_table_sub(struct mm_struct *mm, struct page *table,
+				   unsigned int nr) { }
 static inline void pte_table_add(struct mm_struct *mm, pte_t *pte, int nr) { }
 static inline void pte_table_sub(struct mm_struct *mm, pte_t *pte, unsigned int nr) { }
 static inline void pte_table_set(pgtable_t table, unsigned int nr) { }
