@@ -328,17 +328,14 @@ static unsigned long shrinker_count(struct shrinker *shrinker,
 				    struct shrink_control *sc)
 {
 	struct list_head *mms = mms_of(sc->memcg);
-	unsigned long empty = 0;
 	struct mm_struct *mm;
+	unsigned long empty;
 	unsigned int i;
 
-	if (list_empty(mms))
-		return SHRINK_EMPTY;
-	if (!pte_table_shrinks())
-		return 0;
-
 	spin_lock(&pte_table_lock);
-	for (i = nr_mms(mms); i; i--) {
+	/* not without the lock: rotate() has the only one out of the list for a moment */
+	empty = list_empty(mms) ? SHRINK_EMPTY : 0;
+	for (i = pte_table_shrinks() ? nr_mms(mms) : 0; i; i--) {
 		mm = rotate(mms);
 		empty += atomic_long_read(&mm->pte_tables.nr_empty);
 		/* never 0 */
