@@ -135,6 +135,26 @@ void pte_table_filled(struct mm_struct *mm, struct page *table)
 	table->pte_flags = flags & PTE_TABLE_LIST;
 }
 
+/* A table without entries, which is counted from now on. */
+static __always_inline void mark_empty(struct mm_struct *mm, struct page *table,
+				       u16 flags)
+{
+	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
+	table->pte_flags = flags;
+	__count_vm_event(NR_PTE_TABLE_EMPTY);
+	atomic_long_inc(&mm->pte_tables.nr_empty);
+}
+
+/* Apart, so that pte_table_emptied() has no registers to save for what is called here. */
+static noinline void emptied_unlisted(struct mm_struct *mm, struct page *table)
+{
+	/* all tables of an address space that nobody uses go away anyway */
+	if ((table->pte_flags & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
+		return;
+
+	mark_empty(mm, table, pte_table_list_mm(mm, table));
+}
+
 /**
  * pte_table_emptied - a table has lost its last entry
  * @mm: the address space
@@ -144,19 +164,12 @@ void pte_table_filled(struct mm_struct *mm, struct page *table)
  */
 void pte_table_emptied(struct mm_struct *mm, struct page *table)
 {
-	unsigned int flags = READ_ONCE(mm->pte_tables.empty_flags);
+	u16 flags = READ_ONCE(mm->pte_tables.empty_flags);
 
-	if (unlikely((table->pte_flags ^ flags) & (PTE_TABLE_LIST | PTE_TABLE_PINNED))) {
-		/* all tables of an address space that nobody uses go away anyway */
-		if ((table->pte_flags & PTE_TABLE_PINNED) || !atomic_read(&mm->mm_users))
-			return;
-		flags = pte_table_list_mm(mm, table);
-	}
-
-	/* not PTE_TABLE_PASS, which one that is not in use yet may have got */
-	table->pte_flags = flags;
-	__count_vm_event(NR_PTE_TABLE_EMPTY);
-	atomic_long_inc(&mm->pte_tables.nr_empty);
+	if (likely(!((table->pte_flags ^ flags) & (PTE_TABLE_LIST | PTE_TABLE_PINNED))))
+		mark_empty(mm, table, flags);
+	else
+		emptied_unlisted(mm, table);
 }
 
 /**
@@ -321,13 +334,20 @@ unlock_pmd:
 enum {
 	PTE_TABLE_RECLAIM_OFF,
 	PTE_TABLE_RECLAIM_SHRINKER,
-	PTE_TABLE_RECLAIM_SPANS,	/* in place where a PMD or more is zapped */
+	PTE_TABLE_RECLAIM_SPANS,
 	PTE_TABLE_RECLAIM_ALWAYS,
 };
 
 static int sysctl_pte_table_reclaim = PTE_TABLE_RECLAIM_SPANS;
 
-/* What it says about a zap: one of so many bytes frees in place. */
+/* What it says about a zap: one of so many bytes, or more, frees in place. */
+static const unsigned long in_place_spans[] = {
+	[PTE_TABLE_RECLAIM_OFF]		= ULONG_MAX,
+	[PTE_TABLE_RECLAIM_SHRINKER]	= ULONG_MAX,
+	[PTE_TABLE_RECLAIM_SPANS]	= PMD_SIZE,
+	[PTE_TABLE_RECLAIM_ALWAYS]	= 0,
+};
+
 unsigned long pte_table_in_place_span = PMD_SIZE;
 
 /**
@@ -363,15 +383,9 @@ static int pte_table_reclaim_handler(struct ctl_table *table, int write, void *b
 
 	mutex_lock(&lock);
 	ret = proc_dointvec_minmax(table, write, buffer, lenp, ppos);
-	if (!ret && write) {
-		unsigned long span = ULONG_MAX;
-
-		if (sysctl_pte_table_reclaim == PTE_TABLE_RECLAIM_SPANS)
-			span = PMD_SIZE;
-		else if (sysctl_pte_table_reclaim == PTE_TABLE_RECLAIM_ALWAYS)
-			span = 0;
-		WRITE_ONCE(pte_table_in_place_span, span);
-	}
+	if (!ret && write)
+		WRITE_ONCE(pte_table_in_place_span,
+			   in_place_spans[sysctl_pte_table_reclaim]);
 	mutex_unlock(&lock);
 	return ret;
 }

@@ -254,8 +254,8 @@ static __always_inline pte_t *pte_try_remap(pmd_t *pmd, unsigned long addr)
 #ifdef CONFIG_FREE_USER_PTE
 
 /* page->pte_flags of a PTE table, changed under its lock */
-#define PTE_TABLE_PINNED	BIT(0)	/* has entries that nobody counts: it stays */
-#define PTE_TABLE_EMPTY		BIT(1)	/* has had entries, has none: nr_pte_table_empty */
+#define PTE_TABLE_EMPTY		BIT(0)	/* has had entries, has none: nr_pte_table_empty */
+#define PTE_TABLE_PINNED	BIT(1)	/* has entries that nobody counts: it stays */
 #define PTE_TABLE_LIST		GENMASK(7, 2)	/* of its mm, then: pte_table_list_mm() */
 #define PTE_TABLE_PASS		GENMASK(15, 8)	/* of the shrinker, that found it empty */
 
