@@ -14,6 +14,7 @@ own_kernels
 results=$build/results/test${1:+-$1}
 tap=$results/tap
 times=$results/times
+failures=$results/failures
 rm -rf "$results"
 mkdir -p "$results"
 : > "$tap"
@@ -98,8 +99,20 @@ guest()
 	done
 	case $(cat "$guest_log.status") in
 	'' | 1) result ok "$guest_name: kernel log" ;;
-	*) result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$guest_log.status")" ;;
+	*)
+		result 'not ok' "$guest_name: kernel log # run.sh ended with $(cat "$guest_log.status")"
+		kernel_log "$@" >> "$failures"
+		;;
 	esac
+}
+
+# kernel_log [VAR=value...]: what is wrong in that of the last guest, for the end
+kernel_log()
+{
+	echo "# kernel log of $guest_name"
+	if env "$@" "$top/scripts/log-check.sh" "$guest_log.log" 2>&1; then
+		tail -n 30 "$guest_log.log"
+	fi | tr -d '\r' | head -n 80 | sed 's/^/# /'
 }
 
 # kernel_and_programs ARCH KERNEL: builds what guests boot and run
@@ -240,6 +253,10 @@ matrix) matrix ;;
 *) die "$1: must be nothing, or: matrix" ;;
 esac
 
+# again, since the beginning of a long output gets lost
+echo
+grep '^ *not ok' "$tap" || :
+cat "$failures"
 echo
 echo 'seconds  step'
 cat "$times"

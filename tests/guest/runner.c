@@ -48,6 +48,18 @@ static void log_line(const char *fmt, const char *name)
 	close(fd);
 }
 
+/* The kernel log shows what the CPUs are at, and who is blocked. */
+static void log_tasks(void)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "l", 1) != 1 || write(fd, "w", 1) != 1)
+		perror("sysrq-trigger");
+	close(fd);
+}
+
 static void indent(const char *text, size_t len)
 {
 	static bool inside_line;
@@ -125,8 +137,10 @@ static bool run(char **argv)
 	in_time = copy_output(fds[0], start + timeout);
 	close(fds[0]);
 	/* tests have process groups of their own, and die with their parents */
-	if (!in_time)
+	if (!in_time) {
+		log_tasks();
 		kill(-pid, SIGKILL);
+	}
 	waitpid(pid, &status, 0);
 	log_line("runner: %s ended\n", argv[0]);
 
