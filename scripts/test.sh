@@ -138,51 +138,87 @@ kunit_ran()
 	fi
 }
 
-guests_arm64()
+# The guests, job_NAME [ARCH]
+job_arm64()
 {
 	boots arm64 debug
 	guest 'arm64 debug' './runner -k' "$programs"
 	kunit_ran 'arm64 debug'
-	guest 'arm64 debug NUMA' "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
-	# tags: where pages are mapped, copied, moved, split or swapped
+}
+
+job_x86_64()
+{
+	boots x86_64 debug
+	guest 'x86_64 debug' './runner -k' "$programs"
+	kunit_ran 'x86_64 debug'
+}
+
+job_numa()
+{
+	boots "$1" debug
+	guest "$1 debug NUMA" "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
+}
+
+# tags: where pages are mapped, copied, moved, split or swapped
+job_mte()
+{
+	boots arm64 debug
 	guest 'arm64 debug MTE' ./runner \
 		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
-	# mainline's example, where no cgroup was before v1's; then what must leave the
-	# defaults and say so, and empty tables without a group that pays for them
+}
+
+# memory that was there at boot can go offline on x86_64 only; the allocator zeroes
+job_hotplug()
+{
+	boots x86_64 debug
+	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
+		APPEND='kernelcore=512M init_on_alloc=1'
+}
+
+# mainline's example, where no cgroup was before v1's
+job_thp_anon()
+{
+	boots arm64 debug
 	guest 'arm64 debug thp_anon' \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" 'bootarg memcg_v1' \
 		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
+}
+
+# what must leave the defaults and say so, and empty tables without a group that pays for them
+job_bad_thp_anon()
+{
+	boots arm64 debug
 	guest 'arm64 debug bad thp_anon' \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" 'bootarg free' \
 		APPEND='thp_anon=64K:sometimes cgroup_disable=memory'
 }
 
-guests_x86_64()
-{
-	boots x86_64 debug
-	guest 'x86_64 debug' './runner -k' "$programs"
-	kunit_ran 'x86_64 debug'
-	guest 'x86_64 debug NUMA' "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
-	# memory that was there at boot can go offline on this one only; the allocator zeroes
-	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
-		APPEND='kernelcore=512M init_on_alloc=1'
-}
-
-guests_stock()
+job_stock()
 {
 	boots arm64 stock
 	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
 }
 
-is_built() { grep -q "^ok - kernel $1\$" "$results/tap"; }
+# take: the next job of the queue, nothing if there is none
+take()
+{
+	# shellcheck disable=SC2016 # $0 is the queue
+	flock "$queue" sh -c 'head -n 1 "$0/jobs"; sed -i 1d "$0/jobs"' "$queue"
+}
 
-# what runs beside the guests of arm64 debug
-guests_beside()
+worker()
+{
+	while job=$(take) && [ "$job" ]; do
+		# shellcheck disable=SC2086 # words
+		job_${job#*:}
+	done
+}
+
+worker_beside()
 {
 	tap=$results/tap.beside
 	: > "$tap"
-	! is_built 'x86_64 debug' || guests_x86_64
-	! is_built 'arm64 stock' || guests_stock
+	worker
 }
 
 all()
@@ -192,18 +228,34 @@ all()
 		subtest "host: $(basename "$test" .sh)" "$test"
 	done
 
-	for built in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
+	queue=$results/queue
+	mkdir "$queue"
+	# KERNEL:JOB, the longest first
+	cat > "$queue/jobs" <<- END
+	arm64 debug:arm64
+	x86_64 debug:x86_64
+	arm64 debug:numa arm64
+	x86_64 debug:numa x86_64
+	arm64 debug:mte
+	x86_64 debug:hotplug
+	arm64 stock:stock
+	arm64 debug:bad_thp_anon
+	arm64 debug:thp_anon
+	END
+	for kernel in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
 		# shellcheck disable=SC2086 # two words
-		kernel_and_programs $built || result 'not ok' "guests of $built # did not run"
+		kernel_and_programs $kernel && continue
+		result 'not ok' "guests of $kernel # did not run"
+		sed -i "/^$kernel:/d" "$queue/jobs"
 	done
 
 	# Two guests at a time: few tests keep more than one CPU busy. What those in the
 	# background print comes afterwards.
-	guests_beside > "$results/beside.out" &
+	worker_beside > "$results/beside.out" &
 	trap 'kill $! 2>/dev/null || :' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	! is_built 'arm64 debug' || guests_arm64
+	worker
 	wait
 	cat "$results/beside.out"
 	cat "$results/tap.beside" >> "$tap"

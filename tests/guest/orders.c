@@ -353,11 +353,12 @@ TEST_F(laf, kpageflags)
 	size_t i;
 
 	for (order = MIN_ORDER; order < pmd_order; order++) {
-		char *vma = filled_order(_metadata, PMD, order);
+		size_t pages = 2 * ORDER(order);
+		char *vma = filled_order(_metadata, pages, order);
 
 		HITS_BEGIN("stable_page_flags");
 		EXPECT_TRUE(folio_flag(vma, KPF_UPTODATE));
-		for (i = 0; i < PMD; i++) {
+		for (i = 0; i < pages; i++) {
 			bool head = !(i % ORDER(order));
 
 			EXPECT_TRUE(page_flag(page_at(vma, i), KPF_THP));
@@ -365,6 +366,6 @@ TEST_F(laf, kpageflags)
 			EXPECT_EQ(!head, page_flag(page_at(vma, i), KPF_COMPOUND_TAIL));
 		}
 		EXPECT_HITS("stable_page_flags");
-		munmap(vma, PMD * page_size);
+		munmap(vma, pages * page_size);
 	}
 }
