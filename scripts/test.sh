@@ -18,6 +18,7 @@ failures=$results/failures
 rm -rf "$results"
 mkdir -p "$results"
 : > "$tap"
+: > "$failures"
 
 # first the one that wants a policy which nobody has set yet
 programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle clear_refs ksm uring direct device counts markers free free_race"
