@@ -130,40 +130,31 @@ boots()
 	image=$(ARCH=$1 KERNEL=$2 "$top/scripts/kernel.sh" -i)
 }
 
+# in the last guest
 kunit_ran()
 {
-	if grep -q '^ok - .*, at boot$' "$results/$(echo "$1" | tr ' ' -).tap"; then
-		result ok "$1: KUnit suites have run"
+	if grep -q '^ok - .*, at boot$' "$guest_log.tap"; then
+		result ok "$guest_name: KUnit suites have run"
 	else
-		result 'not ok' "$1: KUnit suites have run"
+		result 'not ok' "$guest_name: KUnit suites have run"
 	fi
 }
 
-# The guests, job_NAME [ARCH]
-job_arm64()
+# job_NAME: the guests of what boots() has chosen
+job_programs()
 {
-	boots arm64 debug
-	guest 'arm64 debug' './runner -k' "$programs"
-	kunit_ran 'arm64 debug'
-}
-
-job_x86_64()
-{
-	boots x86_64 debug
-	guest 'x86_64 debug' './runner -k' "$programs"
-	kunit_ran 'x86_64 debug'
+	guest "$arch debug" './runner -k' "$programs"
+	kunit_ran
 }
 
 job_numa()
 {
-	boots "$1" debug
-	guest "$1 debug NUMA" "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
+	guest "$arch debug NUMA" "$numa_runner" "$numa_programs" NUMA=2 MEM=1G
 }
 
 # tags: where pages are mapped, copied, moved, split or swapped
 job_mte()
 {
-	boots arm64 debug
 	guest 'arm64 debug MTE' ./runner \
 		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
 }
@@ -171,7 +162,6 @@ job_mte()
 # memory that was there at boot can go offline on x86_64 only; the allocator zeroes
 job_hotplug()
 {
-	boots x86_64 debug
 	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
 		APPEND='kernelcore=512M init_on_alloc=1'
 }
@@ -179,7 +169,6 @@ job_hotplug()
 # mainline's example, where no cgroup was before v1's
 job_thp_anon()
 {
-	boots arm64 debug
 	guest 'arm64 debug thp_anon' \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" 'bootarg memcg_v1' \
 		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
@@ -188,7 +177,6 @@ job_thp_anon()
 # what must leave the defaults and say so, and empty tables without a group that pays for them
 job_bad_thp_anon()
 {
-	boots arm64 debug
 	guest 'arm64 debug bad thp_anon' \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" 'bootarg free' \
 		APPEND='thp_anon=64K:sometimes cgroup_disable=memory'
@@ -196,7 +184,6 @@ job_bad_thp_anon()
 
 job_stock()
 {
-	boots arm64 stock
 	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
 }
 
@@ -210,8 +197,9 @@ take()
 worker()
 {
 	while job=$(take) && [ "$job" ]; do
-		# shellcheck disable=SC2086 # words
-		job_${job#*:}
+		# shellcheck disable=SC2086 # two words
+		boots ${job%:*}
+		"job_${job#*:}"
 	done
 }
 
@@ -233,10 +221,10 @@ all()
 	mkdir "$queue"
 	# KERNEL:JOB, the longest first
 	cat > "$queue/jobs" <<- END
-	arm64 debug:arm64
-	x86_64 debug:x86_64
-	arm64 debug:numa arm64
-	x86_64 debug:numa x86_64
+	arm64 debug:programs
+	x86_64 debug:programs
+	arm64 debug:numa
+	x86_64 debug:numa
 	arm64 debug:mte
 	x86_64 debug:hotplug
 	arm64 stock:stock
@@ -265,11 +253,11 @@ all()
 # No report says nothing where nobody has looked.
 kcsan_looked()
 {
-	looked=$(sed -n 's/^setup_watchpoints: //p' "$results/$(echo "$1" | tr ' ' -).tap")
+	looked=$(sed -n 's/^setup_watchpoints: //p' "$guest_log.tap")
 	if [ "${looked:-0}" -ge 10000 ]; then
-		result ok "$1: KCSAN has looked # $looked watchpoints"
+		result ok "$guest_name: KCSAN has looked # $looked watchpoints"
 	else
-		result 'not ok' "$1: KCSAN has looked # ${looked:-no} watchpoints"
+		result 'not ok' "$guest_name: KCSAN has looked # ${looked:-no} watchpoints"
 	fi
 }
 
@@ -295,8 +283,8 @@ matrix()
 		voluntary) runner="CYCLES=100000 $runner" ;; # of free, a minute or so
 		esac
 		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races" NUMA="$numa"
-		[ "$variant" != kcsan ] || kcsan_looked "$ARCH debug-$variant"
-		[ "$variant" = nothp ] || kunit_ran "$ARCH debug-$variant"
+		[ "$variant" != kcsan ] || kcsan_looked
+		[ "$variant" = nothp ] || kunit_ran
 	done
 }
 

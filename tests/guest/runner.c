@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib.h"
+
 static int timeout = 600;
 static int nr_run;
 
@@ -45,18 +47,6 @@ static void log_line(const char *fmt, const char *name)
 	if (fd < 0)
 		return;
 	dprintf(fd, fmt, name);
-	close(fd);
-}
-
-/* The kernel log shows what the CPUs are at, and who is blocked. */
-static void log_tasks(void)
-{
-	int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, "l", 1) != 1 || write(fd, "w", 1) != 1)
-		perror("sysrq-trigger");
 	close(fd);
 }
 
@@ -138,7 +128,9 @@ static bool run(char **argv)
 	close(fds[0]);
 	/* tests have process groups of their own, and die with their parents */
 	if (!in_time) {
-		log_tasks();
+		/* the kernel log shows what the CPUs are at, and who is blocked */
+		write_file("/proc/sysrq-trigger", "l");
+		write_file("/proc/sysrq-trigger", "w");
 		kill(-pid, SIGKILL);
 	}
 	waitpid(pid, &status, 0);
