@@ -7,15 +7,22 @@
 #   known FUNCTION ACCESS SIZE  scripts/races-known says why
 # A function that is inline everywhere has no symbol, and those that call it stand
 # for it. So do those that call one of which GCC has split a part off.
+# races.sh -v: the variables of make with which KCSAN looks at the files of all these,
+# and at no others: a watchpoint stops a CPU, and few of a whole kernel's were theirs.
 set -eu
 . "$(dirname "$0")/series-lib.sh"
 
 uses='pte_(try_|table_|map_recheck|alloc_map)'
-map=$(realpath "$1")
+map=$([ "$1" = -v ] || realpath "$1")
 cd "$tree"
+files=$(git grep -lE "\<$uses" -- fs kernel mm "arch/${ARCH%_64}" | grep '\.c$')
+if [ "$1" = -v ]; then
+	echo KCSAN_SANITIZE=n
+	echo "$files" | sed 's|.*/\(.*\)\.c$|KCSAN_SANITIZE_\1.o=y|'
+	exit
+fi
 # shellcheck disable=SC2016 # the $ are awk's
-git grep -lE "\<$uses" -- fs kernel mm "arch/${ARCH%_64}" | grep '\.c$' |
-	xargs awk -v uses="^$uses" '
+echo "$files" | xargs awk -v uses="^$uses" '
 	FILENAME == ARGV[1] {
 		if ($2 !~ /^[tT]$/)
 			next

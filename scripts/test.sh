@@ -254,7 +254,7 @@ all()
 kcsan_looked()
 {
 	looked=$(sed -n 's/^setup_watchpoints: //p' "$guest_log.tap")
-	if [ "${looked:-0}" -ge 10000 ]; then
+	if [ "${looked:-0}" -ge 100000 ]; then
 		result ok "$guest_name: KCSAN has looked # $looked watchpoints"
 	else
 		result 'not ok' "$guest_name: KCSAN has looked # ${looked:-no} watchpoints"
