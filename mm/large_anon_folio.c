@@ -212,8 +212,9 @@ fallback:
 /*
  * Map @folio if all its PTEs are still none, or put it.
  *
- * Return: 0 when the fault is done, VM_FAULT_FALLBACK when a neighbour got in
- * first (the window knows where), or the error of a dying address space.
+ * Return: 0 when the fault is done, or to be taken again since the table has gone;
+ * VM_FAULT_FALLBACK when a neighbour got in first (the window knows where), or the
+ * error of a dying address space.
  */
 static vm_fault_t map_large_anon_folio(struct vm_fault *vmf,
 				       struct folio *folio,
@@ -290,8 +291,9 @@ release:
  * threads that race for one range cannot keep each other from getting on.
  *
  * Context: mmap_lock held (for reading), no PTL held. May sleep to zero.
- * Return: 0 when the fault is done, VM_FAULT_FALLBACK when order 0 has to
- *	serve it (nothing is left behind), or another vm_fault_t error.
+ * Return: 0 when the fault is done, or to be taken again since the table has
+ *	gone; VM_FAULT_FALLBACK when order 0 has to serve it (nothing is left
+ *	behind), or another vm_fault_t error.
  */
 vm_fault_t do_large_anon_page(struct vm_fault *vmf)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Large anonymous folios: PTEs that belong together
+ * Large anonymous folios: what is done to a run of PTEs at once
  *
- * The walkers of a PTE table ask here how many entries, from the one they have
- * come to, map the following pages of the same folio, and deal with them as one.
+ * mm/large_anon_run.c says which entries of a table belong together. Here they are
+ * unmapped, or made writable again after a fork.
  */
 
 #include <linux/large_anon_folio.h>
@@ -56,9 +56,9 @@ unsigned int zap_large_anon_ptes(struct mmu_gather *tlb,
  *
  * A write after fork() has to copy what others still map or hold. If all
  * references are those of PTEs around vmf->pte there are no others: each
- * mapping, pin and gather has a reference. Only a migration takes mappings and
- * their references away for a time, and that has the folio locked. The PTL keeps
- * our PTEs; new references come from GUP through these, and GUP that wants the
+ * mapping, pin and gather has a reference. Only migration and split take mappings
+ * and their references away for a time, and these have the folio locked. The PTL
+ * keeps our PTEs; new references come from GUP through these, and GUP that wants the
  * page to stay looks at PageAnonExclusive afterwards.
  *
  * folio->mapping stays: pages of the folio may have been moved to another VMA

@@ -69,7 +69,7 @@ pte_t *pte_try_map_lock_again(struct mm_struct *mm, pmd_t *pmd,
  *
  * A table that is empty may go away again before it is locked.
  *
- * Context: mmap_lock held, no PTL held. May sleep.
+ * Context: mmap_lock held, or @addr is outside of any VMA; no PTL held. May sleep.
  * Return: The PTE, until pte_unmap_unlock(); or NULL if there is no memory for a
  *	table, or @pmd is a huge page.
  */
@@ -419,7 +419,7 @@ late_initcall(pte_table_init_sysctls);
  * Warns if they differ, and pins the table: once is enough, and nobody may take it
  * for an empty one.
  *
- * Context: The PTL is held, and is about to be released.
+ * Context: The PTL is held, and what has been done under it is counted.
  */
 void pte_table_verify(pte_t *pte)
 {

@@ -3,7 +3,7 @@
  * User PTE tables: those that stay behind empty
  *
  * Tables get empty in many ways, most of them without mmap_lock: reclaim, truncate,
- * migration. Nobody may free them there, so they are only counted, for each address
+ * hole punch. Nobody may free them there, so they are only counted, for each address
  * space. Those that have had any are in the list of a memory cgroup. The shrinker comes
  * by, and frees a table that it has found empty before. Writing to
  * /proc/<pid>/reclaim_pte_tables frees all that are empty.
@@ -27,7 +27,7 @@
 
 /* How many address spaces the shrinker looks at with pte_table_lock held. */
 #define MMS_AT_ONCE	256
-/* How many pmds with a table it looks at, for each that it may free. */
+/* How many pmds that are not none, and PUDs, it looks at for each that it may free. */
 #define PMDS_AT_ONCE	256
 #define PMDS_AT_LEAST	4096UL
 

@@ -372,7 +372,7 @@ static inline void pte_table_set(pgtable_t table, unsigned int nr)
 }
 
 /**
- * pte_table_pin - keep a table until the address space around it goes away
+ * pte_table_pin - keep a table until no VMA is left near it
  * @mm: the address space; NULL for a table that has just been allocated
  * @pte: any PTE of the table
  *

@@ -156,6 +156,53 @@ TEST_F(laf, exclusive)
 	free(buf);
 }
 
+/*
+ * Not a page of a folio that somebody has a reference to: all of the others would go
+ * with it, and who then looks for accesses to them finds no PTEs.
+ */
+TEST_F(laf, exclusive_held)
+{
+	char *buf = malloc(PAGES * page_size);
+	char *vma = filled_order(_metadata, PAGES, 4);
+	int fd = device(_metadata), pipe = hold(page_at(vma, 35));
+	char *folio = page_at(vma, 32);
+
+	ASSERT_LE(0, pipe);
+	EXPECT_EQ(-1, command(fd, HMM_DMIRROR_EXCLUSIVE, folio, 1, buf));
+	EXPECT_EQ(-1, command(fd, HMM_DMIRROR_EXCLUSIVE, page_at(folio, 9), 1, buf));
+	touch(page_at(folio, 1));
+	EXPECT_TRUE(set_idle(pfn_of(page_at(folio, 1)) & -16));
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+	EXPECT_EQ(4, folio_order(page_at(folio, 1)));
+	close(pipe);
+	close(fd);
+	free(buf);
+}
+
+/* What hugetlb has is not split, wherever the device wants a page of it. */
+TEST_F(laf, exclusive_hugetlb)
+{
+	size_t size = 512 * page_size;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT;
+	char *buf = malloc(size), *vma = filled_order(_metadata, PAGES, 4), *huge;
+	int fd = device(_metadata);
+
+	if (setting("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1"))
+		SKIP(return, "this test wants huge pages of 2 MB");
+	huge = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	ASSERT_NE(MAP_FAILED, huge);
+	fill(huge, 512, 9);
+	EXPECT_EQ(-1, command(fd, HMM_DMIRROR_EXCLUSIVE, page_at(huge, 37), 1, buf));
+	EXPECT_TRUE(holds(huge, 512, 9));
+	EXPECT_EQ(-1, command(fd, HMM_DMIRROR_EXCLUSIVE, huge, 64, buf));
+	EXPECT_TRUE(holds(huge, 512, 9));
+	EXPECT_EQ(PAGES, command(fd, HMM_DMIRROR_EXCLUSIVE, vma, PAGES, buf));
+	EXPECT_TRUE(holds(vma, PAGES, 4));
+	munmap(huge, size);
+	close(fd);
+	free(buf);
+}
+
 /* One page in the middle of a folio, as an atomic access asks for. */
 TEST_F(laf, exclusive_page)
 {

@@ -4,32 +4,9 @@
  * idle_page_tracking.rst has it for huge pages, a large folio has the flag of its
  * first page, and that is about all of its pages.
  */
-#include <fcntl.h>
-
 #include "lib/fixture.h"
 
-#define BITMAP	"/sys/kernel/mm/page_idle/bitmap"
 #define PAGES	64
-
-static bool set_idle(uint64_t pfn)
-{
-	uint64_t bits = 1ULL << pfn % 64;
-	int fd = open(BITMAP, O_WRONLY | O_CLOEXEC);
-	bool ok = pwrite(fd, &bits, 8, pfn / 64 * 8) == 8;
-
-	close(fd);
-	return ok;
-}
-
-static bool is_idle(uint64_t pfn)
-{
-	uint64_t bits = 0;
-	int fd = open(BITMAP, O_RDONLY | O_CLOEXEC);
-
-	pread(fd, &bits, 8, pfn / 64 * 8);
-	close(fd);
-	return bits >> pfn % 64 & 1;
-}
 
 TEST_F(laf, first_page)
 {

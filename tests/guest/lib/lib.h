@@ -179,6 +179,10 @@ int fail_from(int min_order, int percent);
 int slab_fail(int percent);
 void fail_me(bool on);
 
+/* idle.c */
+bool set_idle(uint64_t pfn);
+bool is_idle(uint64_t pfn);
+
 /* poison.c */
 int hold(void *page);		/* a reference, until the file is closed */
 int poison(void *addr, size_t pages);
