@@ -123,6 +123,28 @@ TEST_F(laf, alternating)
 	}
 }
 
+/*
+ * More pages than it has lie between the first and the last one of a folio. Those that
+ * are queued are not all looked at for each PTE of it: then it is an error, as for all
+ * that is not on the LRU, but everything moves.
+ */
+TEST_F(laf, far_apart)
+{
+	char *vma = filled(_metadata, 4), *all = reserve(64);
+
+	ASSERT_EQ(all, mremap(vma, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, all));
+	enable_orders(0);
+	fill(map(page_at(all, 1), 30), 30, 7);
+	ASSERT_EQ(page_at(all, 31),
+		  mremap(page_at(vma, 15), page_size, page_size,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, page_at(all, 31)));
+	EXPECT_EQ(-EIO, bind_to(all, 32, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
+	EXPECT_EQ(32, on_node(all, 32, 1));
+	EXPECT_TRUE(holds(all, 1, 100));
+	EXPECT_TRUE(holds(page_at(all, 1), 30, 7));
+	EXPECT_TRUE(holds(page_at(all, 31), 1, 115));
+}
+
 /* A folio with unmapped pages is split when memory is wanted, wherever it has gone. */
 TEST_F(laf, partly_unmapped)
 {

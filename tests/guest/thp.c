@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Huge pages of PMD size: as they were, whatever the smaller sizes do. */
+#include <fcntl.h>
+#include <linux/falloc.h>
+
 #include "lib/fixture.h"
 
 static long kb(size_t pages)
@@ -184,4 +187,56 @@ TEST_F(laf, split_events)
 		EXPECT_EQ(wanted, now.done - was.done);
 		munmap(vma, PMD * page_size);
 	}
+}
+
+/*
+ * A file's huge page is cut out of the pmd under the locks of the file only: mremap()
+ * may find nothing where it has just seen a huge page. There is nothing else within 1G
+ * of both places, so that each move allocates tables in between.
+ */
+TEST_F(stock, moved_while_cut)
+{
+	size_t size = PMD * page_size, far = 1UL << 30;
+	char *space, *page, *other, *old;
+	unsigned long rounds = 0;
+	double end;
+	int fd;
+	pid_t pid;
+
+	ASSERT_EQ(0, setting(THP "shmem_enabled", "always"));
+	fd = memfd_create("thp", MFD_CLOEXEC);
+	ASSERT_EQ(0, ftruncate(fd, size));
+	ASSERT_EQ(0, fallocate(fd, 0, 0, size));
+	space = mmap(NULL, 4 * far, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, space);
+	munmap(space, 4 * far);
+	page = (char *)(((uintptr_t)space + far - 1) & -far);
+	other = page + far;
+	ASSERT_EQ(page, mmap(page, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0));
+	EXPECT_EQ(0, *page);
+	EXPECT_EQ(kb(PMD), smaps(page, PMD, "ShmemPmdMapped"));
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		munmap(page, size);
+		while (!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) &&
+		       !fallocate(fd, 0, 0, size))
+			;
+		_exit(1);
+	}
+	for (end = seconds() + 5; seconds() < end; rounds++) {
+		if (*(volatile char *)page ||
+		    mremap(page, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, other) != other)
+			break;
+		old = page;
+		page = other;
+		other = old;
+	}
+	TH_LOG("%lu rounds", rounds);
+	EXPECT_LE(end, seconds());
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_FALSE(child_ok(pid));
+	EXPECT_TRUE(zeroed(page, PMD));
+	munmap(page, size);
+	close(fd);
 }
