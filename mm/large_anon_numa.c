@@ -2,8 +2,8 @@
 /*
  * Large anonymous folios: NUMA balancing
  *
- * The scan takes the access away from each page that is mapped once, but of a
- * folio that is pinned. The first hint fault in a folio speaks for all of it: the
+ * The scan takes the access away from each page that is mapped once, unless its
+ * folio is pinned. The first hint fault in a folio speaks for all of it: the
  * folio moves as a whole, or all its entries in the table become accessible.
  */
 

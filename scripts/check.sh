@@ -30,12 +30,13 @@ applies()
 		[ ! -s "$(tree_state).offsets" ]
 }
 
-# A mutant that does not apply takes no guard out.
+# A mutant that does not apply takes no guard out, and without a test nobody sees it.
 mutants_apply()
 {
 	red=0
 	for mutant in tests/mutants/*.patch; do
 		tgit apply --check "$top/$mutant" || red=1
+		sed '/^diff --git/q' "$mutant" | grep -q '^Test: ' || { echo "$mutant: has no Test: line"; red=1; }
 	done 2>&1
 	return $red
 }
@@ -112,7 +113,7 @@ while read -r command name; do
 	sed 's/^/# /' "$output"
 done << END
 applies the patches apply without fuzz
-mutants_apply the mutants apply
+mutants_apply the mutants apply, and each names its test
 patch_style checkpatch finds nothing in the patches
 source_style checkpatch finds nothing in the kernel source files
 program_style checkpatch finds nothing in the programs

@@ -30,6 +30,17 @@ kmake()
 		CC="ccache ${cross_compile}gcc" HOSTCC="ccache gcc" "$@"
 }
 
+# kimage SOURCE OUT KERNEL: OUT's image
+kimage()
+{
+	kimage_only=
+	if [ "$3" = debug-kcsan ]; then
+		kimage_only=$(ARCH="$ARCH" TREE="$1" "$top/scripts/races.sh" -v) || return
+	fi
+	# shellcheck disable=SC2086 # a list
+	kmake "$1" "$2" -j"$JOBS" $kimage_only "${image_file##*/}"
+}
+
 # kconfig SOURCE OUT KERNEL: OUT/.config from the fragments, written only if it
 # changes. KERNEL=compile: debug, and what is only compiled; xen: release, and
 # Xen; stock-*: the same for the pristine source.

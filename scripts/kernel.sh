@@ -38,10 +38,7 @@ log=$kernel_dir/build.log
 failed=$kernel_dir/.failed
 export CCACHE_STATSLOG="$kernel_dir/.ccache"
 rm -f "$failed" "$CCACHE_STATSLOG"
-variables=
-[ "$KERNEL" != debug-kcsan ] || variables=$("$top/scripts/races.sh" -v)
-# shellcheck disable=SC2086 # a list
-{ kmake "$source" "$kernel_dir" -j"$JOBS" $variables "${image_file##*/}" 2>&1 9>&- || : > "$failed"; } |
+{ kimage "$source" "$kernel_dir" "$KERNEL" 2>&1 9>&- || : > "$failed"; } |
 	tee "$log" | awk 'NR % 200 == 0 { print NR " steps, now " $NF; fflush() }' |
 	while read -r line; do say "$line"; done
 if [ -f "$failed" ]; then

@@ -33,11 +33,8 @@ result()
 # build_kernel NAME: $kernel from what is in the clone now
 build_kernel()
 {
-	variables=
-	[ "$kernel" != debug-kcsan ] || variables=$(TREE=$work/tree "$top/scripts/races.sh" -v)
-	# shellcheck disable=SC2086 # a list
 	kconfig "$work/tree" "$out" "$kernel" > "$results/$1.build" 2>&1 &&
-		kmake "$work/tree" "$out" -j"$JOBS" $variables "${image_file##*/}" >> "$results/$1.build" 2>&1 9>&- ||
+		kimage "$work/tree" "$out" "$kernel" >> "$results/$1.build" 2>&1 9>&- ||
 		{ tail -n 20 "$results/$1.build" | sed 's/^/# /'; return 1; }
 }
 

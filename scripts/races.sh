@@ -13,14 +13,14 @@ set -eu
 . "$(dirname "$0")/series-lib.sh"
 
 uses='pte_(try_|table_|map_recheck|alloc_map)'
-map=$([ "$1" = -v ] || realpath "$1")
-cd "$tree"
-files=$(git grep -lE "\<$uses" -- fs kernel mm "arch/${ARCH%_64}" | grep '\.c$')
+files=$(tgit grep -lE "\<$uses" -- fs kernel mm "arch/${ARCH%_64}" | grep '\.c$')
 if [ "$1" = -v ]; then
 	echo KCSAN_SANITIZE=n
 	echo "$files" | sed 's|.*/\(.*\)\.c$|KCSAN_SANITIZE_\1.o=y|'
 	exit
 fi
+map=$(realpath "$1")
+cd "$tree"
 # shellcheck disable=SC2016 # the $ are awk's
 echo "$files" | xargs awk -v uses="^$uses" '
 	FILENAME == ARGV[1] {
