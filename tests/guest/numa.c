@@ -137,6 +137,35 @@ TEST_F(laf, failed_migration)
 	EXPECT_TRUE(holds(vma, PAGES, 4));
 }
 
+/*
+ * Without room in one piece folios are split, and their pages move. One that is in
+ * use and cannot be split stays behind, alone.
+ */
+TEST_F(laf, held_among_others)
+{
+	int order;
+	size_t i;
+
+	for (order = 2; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+		int fd = hold(vma);
+
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, fail_from(MIN_ORDER, 100));
+		fail_me(true);
+		bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
+		fail_me(false);
+		EXPECT_EQ(0, node_of(vma));
+		EXPECT_ORDER(order, vma);
+		for (i = ORDER(order); i < PAGES; i += 64) {
+			EXPECT_EQ(1, node_of(page_at(vma, i)));
+		}
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		close(fd);
+		munmap(vma, PAGES * page_size);
+	}
+}
+
 #define LEFT 1600	/* less than PAGES, more than the watermarks */
 
 /* Takes pieces of @node until @left pages are free, or others come from elsewhere. */
