@@ -76,7 +76,7 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results \
 		build/mutants build/stress build/bench
 
-# ARCH=arm64|x86_64    (arm64)
+# ARCH=arm64|x86_64    (arm64) make bisect and make test take both, the benchmarks arm64
 # KERNEL=release|debug|debug-*|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y; debug-*: see configs/matrix
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
@@ -84,9 +84,10 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly: takes SMP=1
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
+# IMAGE=FILE LOG=FILE    for make run: a kernel built elsewhere, and where the kernel log goes
 # MINUTES=N FAULTS=0|1    (30, 0) of make stress; FAULTS: allocations fail, too
 # PROGRAMS='...'    (all) of make test-peers: names from tests/peers/programs
-# PEERS=0|1    (0) the benchmarks also measure other kernels
+# PEERS=0|1    (0) make bench and make bench-mm also measure other kernels
 # JOBS=N    (all cores) parallel compilers
 
 .PHONY: help tree refresh series kernel print-image boot run check bisect test tests-build \

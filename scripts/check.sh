@@ -49,10 +49,13 @@ checkpatch()
 		--no-summary --terse --show-types "$@"
 }
 
-patch_style() { list_patches | checkpatch --strict --ignore FILE_PATH_CHANGES; }
-
-# (a parameter is documented in another file than it is in)
-source_style() { (cd "$tree" && brought | checkpatch --strict --ignore UNDOCUMENTED_SETUP -f); }
+# as they are sent, with the files that they bring
+mail_style()
+{
+	scripts/series.sh
+	find build/series -name '[0-9]*.patch' ! -name '0000-*' | sort |
+		checkpatch --strict --ignore FILE_PATH_CHANGES
+}
 
 # Kernel style too, but a program has other headers, and a kselftest ASSERT_ is
 # more than one statement.
@@ -114,8 +117,7 @@ while read -r command name; do
 done << END
 applies the patches apply without fuzz
 mutants_apply the mutants apply, and each names its test
-patch_style checkpatch finds nothing in the patches
-source_style checkpatch finds nothing in the kernel source files
+mail_style checkpatch finds nothing in the mails of the series
 program_style checkpatch finds nothing in the programs
 kernel_doc kernel-doc finds nothing
 raw_walkers PTE tables are mapped by what may fail
@@ -125,7 +127,7 @@ warnings:arm64:compile no W=1 or sparse line that stock lacks: arm64
 warnings:x86_64:compile no W=1 or sparse line that stock lacks: x86_64
 warnings:x86_64:xen no W=1 or sparse line that stock lacks: x86_64 with Xen, without FREE_USER_PTE
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
-matrix:arm64 mm and fs/proc compile without a warning: no split PTL, THP=n
+matrix:arm64 what page tables concern compiles without a warning: no split PTL, THP=n
 END
 echo "1..$number"
 [ "$failed" -eq 0 ]

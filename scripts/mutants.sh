@@ -69,7 +69,7 @@ guest_test()
 		# with its number from scripts/log-check.sh
 		line=$(sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.err") ||
 			line=':the death of the guest'
-		echo "${line#*:}"
+		echo "${line#*:} (kernel log)"
 	fi
 }
 

@@ -24,8 +24,8 @@ mkdir -p "$results"
 programs="policy orders stats optout fallback race uffd mlock memcg protnone fork reuse zap swap compact split advise move tables damon hwpoison thp idle clear_refs ksm uring direct device counts markers free free_race"
 
 # what has something to do with a second node
-numa_programs="numa numa_calls numa_balance tables stress"
-numa_runner="./runner free_race -t migrated --"
+numa_programs="numa numa_calls numa_balance migrating stress"
+numa_runner="./runner free_race -t migrated -- tables -t numa_hints --"
 
 table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 
@@ -65,10 +65,11 @@ subtest()
 {
 	subtest_name=$1
 	shift
-	: > "$results/status"
+	subtest_status=$results/$(basename "$tap").status
+	: > "$subtest_status"
 	echo "# Subtest: $subtest_name"
-	{ timed "$subtest_name" "$@" || echo $? > "$results/status"; } | sed -u 's/^/    /' | tee -a "$tap"
-	if [ -s "$results/status" ]; then
+	{ timed "$subtest_name" "$@" || echo $? > "$subtest_status"; } | sed -u 's/^/    /' | tee -a "$tap"
+	if [ -s "$subtest_status" ]; then
 		result 'not ok' "$subtest_name"
 	else
 		result ok "$subtest_name"
@@ -156,7 +157,7 @@ job_numa()
 job_mte()
 {
 	guest 'arm64 debug MTE' ./runner \
-		'mte orders race fork reuse zap split advise swap move thp mlock compact' MTE=1 NUMA=2
+		'mte orders race fork reuse zap split advise swap move thp' MTE=1 NUMA=2
 }
 
 # memory that was there at boot can go offline on x86_64 only; the allocator zeroes
@@ -182,9 +183,19 @@ job_bad_thp_anon()
 		APPEND='thp_anon=64K:sometimes cgroup_disable=memory'
 }
 
+# but what wants other hardware or boot arguments: mte and hotplug
 job_stock()
 {
-	guest 'arm64 stock' ./runner "$programs memcg_v1 numa numa_calls numa_balance" NUMA=2
+	guest 'arm64 stock' 'THP_ANON_MODES=always ./runner' \
+		"$programs memcg_v1 numa numa_calls numa_balance migrating bootarg" NUMA=2
+}
+
+# one CPU, most of the time
+job_host()
+{
+	for test in "$top"/tests/host/*.sh; do
+		subtest "host: $(basename "$test" .sh)" "$test"
+	done
 }
 
 # take: the next job of the queue, nothing if there is none
@@ -213,10 +224,6 @@ worker_beside()
 all()
 {
 	subtest 'make check' "$top/scripts/check.sh"
-	for test in "$top"/tests/host/*.sh; do
-		subtest "host: $(basename "$test" .sh)" "$test"
-	done
-
 	queue=$results/queue
 	mkdir "$queue"
 	# KERNEL:JOB, the longest first
@@ -226,6 +233,7 @@ all()
 	arm64 debug:numa
 	x86_64 debug:numa
 	arm64 debug:mte
+	arm64 stock:host
 	x86_64 debug:hotplug
 	arm64 stock:stock
 	arm64 debug:bad_thp_anon
@@ -268,7 +276,6 @@ matrix()
 		boots "$ARCH" "debug-$variant"
 		runner='./runner -k'
 		programs=$table_programs
-		numa=${NUMA:-1}
 		races=
 		case $variant in
 		kcsan)
@@ -276,13 +283,10 @@ matrix()
 			races=$results/races
 			"$top/scripts/races.sh" "${image%/arch/*}/System.map" > "$races"
 			;;
-		nothp) # what the rest wants is missing; some say so only where there are two nodes
-			programs="tables counts markers free free_race stress"
-			numa=2
-			;;
+		nothp) programs="tables counts markers free free_race stress" ;; # the rest wants folios
 		voluntary) runner="CYCLES=100000 $runner" ;; # of free, a minute or so
 		esac
-		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races" NUMA="$numa"
+		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races" NUMA=2
 		[ "$variant" != kcsan ] || kcsan_looked
 		[ "$variant" = nothp ] || kunit_ran
 	done

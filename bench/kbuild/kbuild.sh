@@ -55,9 +55,9 @@ ln "$prepared" "$files"
 {
 	cat <<-END
 	stock|stock|THP=always|
-	release|patched|THP=always|
-	tables|=y|THP=always|
 	stock|stock|THP=never|transparent_hugepage=never
+	release|patched|THP=always|
+	tables|patched|FREE_USER_PTE=y|
 	END
 	[ "$PEERS" = 0 ] || cat <<-END
 	6.12|6.12|64K=always|thp_anon=64K:always

@@ -213,7 +213,26 @@ static void read_smaps(struct actor *a)
 	write_theirs(a);
 	must(a, smaps(arena, ALL, "Rss") >= 4 * (page_size >> 10), "pages in smaps");
 	must(a, number_in("/proc/self/smaps_rollup", "Rss") > 0, "smaps_rollup");
-	read_all("/proc/self/numa_maps");
+	check_and_drop_theirs(a);
+}
+
+/* Of the last mapping that does not begin behind the arena's start. */
+static void read_numa_maps(struct actor *a)
+{
+	FILE *f = fopen("/proc/self/numa_maps", "re");
+	long pages = 0;
+	char line[512];
+
+	write_theirs(a);
+	while (f && fgets(line, sizeof(line), f) &&
+	       strtoul(line, NULL, 16) <= (uintptr_t)arena) {
+		char *anon = strstr(line, " anon=");
+
+		pages = anon ? atol(anon + strlen(" anon=")) : 0;
+	}
+	must(a, pages >= 4, "pages in numa_maps");
+	if (f)
+		fclose(f);
 	check_and_drop_theirs(a);
 }
 
@@ -285,21 +304,28 @@ static void start_ksm(struct __test_metadata *_metadata, struct actor *a)
 	setting(KSM "run", "1");
 }
 
-/* One page for who waits for it, and some for nobody. */
-static void copy_page(struct actor *a, size_t page)
+/* A copy, or the zero page if that is what is fresh. */
+static int fill_page(int fd, size_t page, struct uffdio_range range)
 {
 	static char data[4096] __attribute__((aligned(4096)));
+	struct uffdio_zeropage zero = { .range = range };
 	struct uffdio_copy copy = {
-		.dst = (uintptr_t)page_at(arena, page), .len = page_size,
-		.src = (uintptr_t)data,
+		.dst = range.start, .len = range.len, .src = (uintptr_t)data,
 	};
-	struct uffdio_range range = uffd_range(page_at(arena, page), 1);
 
 	set_words(data, fresh_word(page));
-	while (ioctl(a->fd, UFFDIO_COPY, &copy)) {
+	return fresh ? ioctl(fd, UFFDIO_COPY, &copy) : ioctl(fd, UFFDIO_ZEROPAGE, &zero);
+}
+
+/* One page for who waits for it, and some for nobody. */
+static void resolve(struct actor *a, size_t page)
+{
+	struct uffdio_range range = uffd_range(page_at(arena, page), 1);
+
+	while (fill_page(a->fd, page, range)) {
 		if (errno == EAGAIN)
 			continue;
-		must(a, errno == EEXIST, "UFFDIO_COPY");
+		must(a, errno == EEXIST, "a page from userfaultfd");
 		/* that has woken nobody */
 		ioctl(a->fd, UFFDIO_WAKE, &range);
 		return;
@@ -323,11 +349,11 @@ static void fill_missing(struct actor *a)
 	size_t page;
 
 	if (waited_for(a, &page)) {
-		copy_page(a, page);
+		resolve(a, page);
 		a->effects++;
 	}
 	if (any(a, 2))
-		copy_page(a, any(a, MINE));
+		resolve(a, any(a, MINE));
 }
 
 static void watch_missing(struct __test_metadata *_metadata, struct actor *a)
@@ -479,6 +505,16 @@ static void use_swap(struct __test_metadata *_metadata, struct actor *a)
 {
 	(void)a;
 	ASSERT_TRUE(swap_on(16384));
+}
+
+/* What has been swapped out is looked for in all tables, and brought back. */
+static void swap_no_more(struct actor *a)
+{
+	write_theirs(a);
+	madvise(arena, ALL * page_size, MADV_PAGEOUT);
+	must(a, swap_off(), "swapoff");
+	must(a, swap_on(16384), "swapon");
+	check_and_drop_theirs(a);
 }
 
 /* Empty without MADV_DONTNEED, for the shrinker and who asks for it. */
@@ -899,12 +935,14 @@ AGAINST(zaps, .act = zap_all, .threads = 2, .loose = true)
 AGAINST(folios, .act = use_folio, .setup = use_folios, .effect = true)
 AGAINST(populated, .act = populate)
 AGAINST(smaps, .act = read_smaps)
+AGAINST(numa_maps, .act = read_numa_maps)
 AGAINST(pagemap, .act = read_pagemap, .setup = open_pagemap)
 AGAINST(refs_cleared, .act = clear_refs)
 AGAINST(in_core, .act = look_in_core)
 AGAINST(ksm, .act = be_alike, .setup = start_ksm, .effect = true)
 AGAINST(uffd_missing, .act = fill_missing, .setup = watch_missing, .fresh = 3ULL << 60,
 	.effect = true)
+AGAINST(uffd_zero, .act = fill_missing, .setup = watch_missing, .effect = true)
 AGAINST(uffd_wp, .act = protect_and_not, .setup = watch_writes, .effect = true)
 AGAINST(uffd_markers, .act = protect_and_not, .setup = share_and_watch, .keeps = true,
 	.effect = true)
@@ -915,6 +953,7 @@ AGAINST(forked, .act = fork_and_check)
 AGAINST(migrated, .act = migrate, .setup = want_two_nodes, .effect = true)
 AGAINST(compacted, .act = compact, .event = "pgmigrate_success")
 AGAINST(swapped, .act = swap_pages, .setup = use_swap, .event = "pswpin", .effect = true)
+AGAINST(swapoff, .act = swap_no_more, .setup = use_swap, .event = "pswpin", .effect = true)
 AGAINST(freed, .act = free_pages, .process = shrink_all, .effect = true)
 AGAINST(vm_readv, .act = read_from_outside)
 AGAINST(spliced, .act = splice_page)

@@ -44,7 +44,7 @@ static struct {
 	unsigned long ops;
 	time_t end;
 	bool faults;
-} opt = { .seed = 1, .ops = 200 };
+} opt = { .seed = 1, .ops = 150 };
 
 /* What a page may contain. */
 enum state {
