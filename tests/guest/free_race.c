@@ -507,6 +507,24 @@ static void use_swap(struct __test_metadata *_metadata, struct actor *a)
 	ASSERT_TRUE(swap_on(16384));
 }
 
+/* Two of them: one brings back what the other drops meanwhile. */
+static void swap_in_vain(struct actor *a)
+{
+	size_t page = MINE + 8;
+	uint64_t found;
+
+	if (a->fd) {
+		usleep(any(a, 500));
+		drop(a, page, 1);
+		return;
+	}
+	set_words(page_at(arena, page), written_word(page, a->rounds));
+	madvise(page_at(arena, page), page_size, MADV_PAGEOUT);
+	found = word_of(page_at(arena, page), any(a, 2));
+	if (found)
+		check(a, page, written_word(page, a->rounds), found);
+}
+
 /* What has been swapped out is looked for in all tables, and brought back. */
 static void swap_no_more(struct actor *a)
 {
@@ -953,6 +971,8 @@ AGAINST(forked, .act = fork_and_check)
 AGAINST(migrated, .act = migrate, .setup = want_two_nodes, .effect = true)
 AGAINST(compacted, .act = compact, .event = "pgmigrate_success")
 AGAINST(swapped, .act = swap_pages, .setup = use_swap, .event = "pswpin", .effect = true)
+AGAINST(swapped_in_vain, .act = swap_in_vain, .setup = use_swap, .threads = 2,
+	.event = "pswpin", .effect = true)
 AGAINST(swapoff, .act = swap_no_more, .setup = use_swap, .event = "pswpin", .effect = true)
 AGAINST(freed, .act = free_pages, .process = shrink_all, .effect = true)
 AGAINST(vm_readv, .act = read_from_outside)
