@@ -52,8 +52,7 @@ checkpatch()
 # as they are sent, with the files that they bring
 mail_style()
 {
-	scripts/series.sh
-	find build/series -name '[0-9]*.patch' ! -name '0000-*' | sort |
+	scripts/series.sh && find build/series -name '[0-9]*.patch' ! -name '0000-*' | sort |
 		checkpatch --strict --ignore FILE_PATH_CHANGES
 }
 

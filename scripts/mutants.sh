@@ -67,9 +67,11 @@ guest_test()
 		sed -n '/^    not ok /{s/^    not ok [0-9]* //p; q}' "$results/$1.tap"
 	elif [ "$status" -eq 125 ]; then
 		# with its number from scripts/log-check.sh
-		line=$(sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.err") ||
-			line=':the death of the guest'
-		echo "${line#*:} (kernel log)"
+		if line=$(sed '/^#/d' "$top/scripts/log-patterns" | grep -m 1 -E -f - "$results/$1.err"); then
+			echo "${line#*:} (kernel log)"
+		else
+			echo 'the death of the guest'
+		fi
 	fi
 }
 

@@ -10,17 +10,6 @@
 
 #define TAG 77
 
-/* Large anonymous folios, which stock does not have. */
-static void control(struct __test_metadata *_metadata)
-{
-	char *vma = map_new(16);
-
-	enable_orders(ORDER(4) | ORDER(pmd_order));
-	touch(vma);
-	ASSERT_ORDER(4, vma);
-	munmap(vma, 16 * page_size);
-}
-
 static void migrate(struct actor *a)
 {
 	void *page = a->vma;
@@ -30,15 +19,24 @@ static void migrate(struct actor *a)
 	a->wrong += status != node;
 }
 
-static char *start(struct __test_metadata *_metadata, struct actor *a)
+/* Does @act to a huge page while @a moves it; false if there is nowhere to go. */
+static bool while_it_migrates(struct __test_metadata *_metadata, struct actor *a,
+			      void (*act)(struct __test_metadata *_metadata, char *vma))
 {
-	control(_metadata);
+	double end;
+
+	if (!two_nodes())
+		SKIP(return false, "this test wants a guest with NUMA=2");
+	want_folios(_metadata, ORDER(4) | ORDER(pmd_order));
 	a->act = migrate;
 	a->vma = map_new(PMD);
 	fill(a->vma, PMD, TAG);
 	ASSERT_EQ(pmd_order, mapped_order(a->vma));
 	actors_start(a, 1);
-	return a->vma;
+	end = after(5);
+	while (seconds() < end)
+		act(_metadata, a->vma);
+	return true;
 }
 
 static void stop(struct __test_metadata *_metadata, struct actor *a)
@@ -50,103 +48,94 @@ static void stop(struct __test_metadata *_metadata, struct actor *a)
 	munmap(a->vma, PMD * page_size);
 }
 
+static void protect(struct __test_metadata *_metadata, char *vma)
+{
+	ASSERT_EQ(0, mprotect(vma, PMD * page_size, PROT_READ));
+	ASSERT_EQ(0, mprotect(vma, PMD * page_size, PROT_READ | PROT_WRITE));
+	ASSERT_TRUE(holds(vma, 1, TAG));
+}
+
 TEST_F(laf, mprotect)
 {
-	size_t len = PMD * page_size;
 	struct actor a = {};
-	double end;
-	char *vma;
 
-	if (!two_nodes())
-		SKIP(return, "this test wants a guest with NUMA=2");
-	vma = start(_metadata, &a);
-	end = after(5);
-	while (seconds() < end) {
-		ASSERT_EQ(0, mprotect(vma, len, PROT_READ));
-		ASSERT_EQ(0, mprotect(vma, len, PROT_READ | PROT_WRITE));
-		ASSERT_TRUE(holds(vma, 1, TAG));
-	}
+	if (!while_it_migrates(_metadata, &a, protect))
+		return;
 	stop(_metadata, &a);
 	EXPECT_LT(a.wrong, a.rounds);
+}
+
+static void fork_and_look(struct __test_metadata *_metadata, char *vma)
+{
+	pid_t pid = child();
+
+	if (!pid)
+		_exit(!holds(vma, 1, TAG));
+	ASSERT_TRUE(child_ok(pid));
+	ASSERT_TRUE(holds(vma, 1, TAG));
 }
 
 TEST_F(laf, fork)
 {
 	struct actor a = {};
-	double end;
-	char *vma;
 
-	if (!two_nodes())
-		SKIP(return, "this test wants a guest with NUMA=2");
-	vma = start(_metadata, &a);
-	end = after(5);
-	while (seconds() < end) {
-		pid_t pid = child();
-
-		if (!pid)
-			_exit(!holds(vma, 1, TAG));
-		ASSERT_TRUE(child_ok(pid));
-		ASSERT_TRUE(holds(vma, 1, TAG));
-	}
+	if (!while_it_migrates(_metadata, &a, fork_and_look))
+		return;
 	stop(_metadata, &a);
+}
+
+static char *away;
+
+static void move(struct __test_metadata *_metadata, char *vma)
+{
+	size_t len = PMD * page_size;
+
+	ASSERT_EQ(away, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, away));
+	ASSERT_TRUE(holds(away, 1, TAG));
+	ASSERT_EQ(vma, mremap(away, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, vma));
 }
 
 TEST_F(laf, mremap)
 {
-	size_t len = PMD * page_size;
 	struct actor a = {};
-	char *vma, *to;
-	double end;
 
-	if (!two_nodes())
-		SKIP(return, "this test wants a guest with NUMA=2");
-	to = reserve(PMD);
-	vma = start(_metadata, &a);
-	end = after(5);
-	while (seconds() < end) {
-		ASSERT_EQ(to, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
-		ASSERT_TRUE(holds(to, 1, TAG));
-		ASSERT_EQ(vma, mremap(to, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, vma));
-	}
+	away = reserve(PMD);
+	if (!while_it_migrates(_metadata, &a, move))
+		return;
 	stop(_metadata, &a);
+}
+
+static void lock(struct __test_metadata *_metadata, char *vma)
+{
+	ASSERT_EQ(0, mlock2(vma, PMD * page_size, MLOCK_ONFAULT));
+	ASSERT_EQ(0, munlock(vma, PMD * page_size));
 }
 
 TEST_F(laf, mlock)
 {
-	size_t len = PMD * page_size;
 	struct actor a = {};
-	double end;
-	char *vma;
 
-	if (!two_nodes())
-		SKIP(return, "this test wants a guest with NUMA=2");
-	vma = start(_metadata, &a);
-	end = after(5);
-	while (seconds() < end) {
-		ASSERT_EQ(0, mlock2(vma, len, MLOCK_ONFAULT));
-		ASSERT_EQ(0, munlock(vma, len));
-	}
+	if (!while_it_migrates(_metadata, &a, lock))
+		return;
 	stop(_metadata, &a);
 	EXPECT_LT(a.wrong, a.rounds);
 }
 
-/* Unmapped on its way, over and over. */
+/* On its way. */
+static void drop(struct __test_metadata *_metadata, char *vma)
+{
+	madvise(vma, PMD * page_size, MADV_DONTNEED);
+	ASSERT_EQ(0, *(volatile char *)page_at(vma, 1));
+	map(vma, PMD);
+	memset(page_at(vma, 1), 1, 8);
+}
+
 TEST_F(laf, munmap)
 {
 	struct actor a = {};
-	double end;
-	char *vma;
 
-	if (!two_nodes())
-		SKIP(return, "this test wants a guest with NUMA=2");
-	vma = start(_metadata, &a);
-	end = after(5);
-	while (seconds() < end) {
-		madvise(vma, PMD * page_size, MADV_DONTNEED);
-		ASSERT_EQ(0, *(volatile char *)page_at(vma, 1));
-		map(vma, PMD);
-		memset(page_at(vma, 1), 1, 8);
-	}
-	fill(vma, PMD, TAG);
+	if (!while_it_migrates(_metadata, &a, drop))
+		return;
+	fill(a.vma, PMD, TAG);
 	stop(_metadata, &a);
 }

@@ -104,16 +104,6 @@ static void split(char *vma, size_t pages)
 	write_file("/sys/kernel/debug/split_huge_pages", text);
 }
 
-static void control(struct __test_metadata *_metadata)
-{
-	char *vma = map_new(PAGES);
-
-	enable_orders(ORDER(4));
-	touch(vma);
-	ASSERT_ORDER(4, vma);
-	munmap(vma, PAGES * page_size);
-}
-
 /* @vma is locked and present; it is marked in large folios until it is unlocked. */
 static void check_locked(struct __test_metadata *_metadata, char *vma,
 			 const struct locked *before)
@@ -142,7 +132,7 @@ TEST_F(laf, mlock)
 	struct locked before;
 	char *vma;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4));
 	vma = map_new(PAGES);
 	before = locked_now();
 	lock(_metadata, vma, 0, PAGES);
@@ -179,7 +169,7 @@ TEST_F(laf, mlock_on_fault)
 	struct locked before;
 	char *vma;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4));
 	vma = map_new(PAGES);
 	before = locked_now();
 	ASSERT_EQ(0, mlock2(vma, PAGES * page_size, MLOCK_ONFAULT));
@@ -195,7 +185,7 @@ TEST_F(laf, map_locked)
 	struct locked before;
 	char *vma;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4));
 	vma = reserve(PAGES);
 	before = locked_now();
 	vma = mmap(vma, PAGES * page_size, PROT_READ | PROT_WRITE,
@@ -209,7 +199,7 @@ TEST_F(laf, mlockall_future)
 	struct locked before;
 	char *vma;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4));
 	vma = reserve(PAGES);
 	before = locked_now();
 	ASSERT_EQ(0, mlockall(MCL_FUTURE | MCL_ONFAULT));
@@ -539,7 +529,7 @@ TEST_F(laf, reclaim)
 	char *vma;
 	int try;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4));
 	ASSERT_TRUE(cgroup_create());
 	pid = child();
 	if (!pid) {

@@ -5,7 +5,6 @@
  * seen in the kernel log, in the fixture's counters, or in lost contents.
  */
 #include <fcntl.h>
-#include <linux/mempolicy.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -18,17 +17,6 @@
 #define MADV_COLD	20
 #define MADV_PAGEOUT	21
 #endif
-
-/* Large anonymous folios, which stock does not have. */
-static void control(struct __test_metadata *_metadata)
-{
-	char *vma = map_new(16);
-
-	enable_orders(ORDER(4) | ORDER(pmd_order));
-	touch(vma);
-	ASSERT_ORDER(4, vma);
-	munmap(vma, 16 * page_size);
-}
 
 /*
  * Huge pages
@@ -121,7 +109,7 @@ TEST_F(laf, pagemap_complete)
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	double end;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4) | ORDER(pmd_order));
 	ASSERT_LE(0, fd);
 	actor.vma = map_new(PMD + 1);
 	touch(page_at(actor.vma, PMD));
@@ -456,7 +444,7 @@ TEST_F(laf, no_memory_for_a_batch)
 	long before, calls, least = TABLES;
 	char *space;
 
-	control(_metadata);
+	want_folios(_metadata, ORDER(4) | ORDER(pmd_order));
 	space = reserve(TABLES * PMD);
 	before = page_tables();
 	/* only what does not wait for memory fails */

@@ -196,6 +196,11 @@ status=0
 check "-i: a shell on the terminal" grep '^42' "$tmp/out"
 check "-i: the status is the shell's" is "$status" 4
 
+"$top/scripts/tests-build.sh"
+guest FILES="$build/tests/$ARCH" CMD='./runner policy -t nothing'
+check "a test case that there is not" grep -e '-t nothing: no such test' "$tmp/out"
+check "it has not passed" is "$status" 1
+
 guest NUMA=2 SMP=4 CMD='cat /sys/devices/system/node/node*/cpulist'
 check "NUMA=2: two nodes, no WARNING" is "$status $(paste -s -d ' ' "$tmp/out")" "0 0-1 2-3"
 

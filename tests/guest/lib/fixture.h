@@ -59,6 +59,13 @@ static inline char *filled_order(struct __test_metadata *_metadata, size_t pages
 	return vma;
 }
 
+/* Folios of @orders from now on, if there are large ones at all: of 64K for a try. */
+static inline void want_folios(struct __test_metadata *_metadata, unsigned int orders)
+{
+	munmap(filled_order(_metadata, ORDER(4), 4), ORDER(4) * page_size);
+	enable_orders(orders);
+}
+
 /* All of anonymous memory that is mapped everywhere. */
 static inline void swap_out(struct __test_metadata *_metadata, void *vma, size_t pages)
 {
@@ -143,10 +150,11 @@ static void restore_all(void)
 }
 
 /* Leaves only the tests whose name is @name, if any; no time limit for a soak. */
-static void select_tests(const char *name)
+static bool select_tests(const char *name)
 {
 	struct __fixture_metadata *f;
 	struct __test_metadata *t, *next;
+	bool found = false;
 
 	for (f = __fixture_list; f; f = f->next) {
 		t = f->tests;
@@ -155,10 +163,13 @@ static void select_tests(const char *name)
 			next = t->next;
 			if (longer)
 				t->timeout = 0;
-			if (!name || !strcmp(t->name, name))
-				__register_test(t);
+			if (name && strcmp(t->name, name))
+				continue;
+			__register_test(t);
+			found = true;
 		}
 	}
+	return found;
 }
 
 /*
@@ -200,7 +211,10 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	select_tests(name);
+	if (!select_tests(name)) {
+		fprintf(stderr, "%s: -t %s: no such test\n", argv[0], name);
+		return 2;
+	}
 	warm_up();
 	policy_init();
 	settings_init();
