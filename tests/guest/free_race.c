@@ -372,7 +372,7 @@ static void protect_and_not(struct actor *a)
 		must(a, !write_protect(a->fd, page_at(arena, page), 1, false), "write");
 		a->effects++;
 	}
-	if (any(a, 8) == 0)
+	if (any(a, 2) == 0)
 		write_protect(a->fd, page_at(arena, from), nr, true);
 	if (any(a, 32) == 0)
 		write_protect(a->fd, arena, ALL, false);
@@ -877,11 +877,24 @@ static bool wait_for_empty(const struct tables *was)
 	return try < 30;
 }
 
+/* Of all the opponents so far, and what the event was before them. */
+static unsigned long effects_of(const struct opponent *o, const struct actor *actors)
+{
+	unsigned long effects = o->event ? vmstat(o->event) : 0;
+	int i;
+
+	for (i = 0; i < (o->threads ?: 1); i++)
+		effects += __atomic_load_n(&actors[i].effects, __ATOMIC_RELAXED);
+	return effects;
+}
+
+#define MORE_ROUNDS	20	/* of two seconds, where the opponent has had no effect yet */
+
 static void against(struct __test_metadata *_metadata, const struct opponent *o)
 {
 	struct actor zapper = { .act = zap }, actors[2] = {};
-	int threads = o->threads ?: 1, i, status;
-	unsigned long effects = 0;
+	int threads = o->threads ?: 1, i, status, more = MORE_ROUNDS;
+	unsigned long effects;
 	struct tables was, now;
 	pid_t pid = 0;
 
@@ -905,25 +918,23 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 		if (!pid)
 			repeat(o->process);
 	}
-	if (o->event)
-		effects -= vmstat(o->event);
+	effects = effects_of(o, actors);
 	/* the opponents are the last to stop: the zapper may wait for one */
 	actors_start(actors, threads);
-	act_for(&zapper, 1, 2);
+	do {
+		act_for(&zapper, 1, 2);
+	} while (o->effect && effects_of(o, actors) == effects && more--);
 	actors_stop(actors, threads);
+	effects = effects_of(o, actors) - effects;
 	EXPECT_EQ(0, zapper.wrong);
-	for (i = 0; i < threads; i++) {
+	for (i = 0; i < threads; i++)
 		EXPECT_EQ(0, actors[i].wrong);
-		effects += actors[i].effects;
-	}
 	if (pid) {
 		EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 	}
 	now = tables_since(&was);
-	if (o->event)
-		effects += vmstat(o->event);
 	TH_LOG("%lu rounds, %lu of the opponent; %ld freed in place, %ld otherwise; %ld refilled",
 	       zapper.rounds, actors[0].rounds, now.inplace, now.shrinker, now.refilled);
 	if (o->effect || o->event)
