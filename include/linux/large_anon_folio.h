@@ -30,6 +30,31 @@ static inline bool page_is_large_anon(struct page *page)
 	       PageAnon(page);
 }
 
+/**
+ * page_moves_shared - would a page's migration move what others map?
+ * @page:	a page that is mapped
+ *
+ * Context: The caller has a reference or the PTL. The answer may be old at once.
+ * Return: true if the page is mapped more than once or, since it moves with its
+ *	folio, another page of its large anonymous folio is.
+ */
+static inline bool page_moves_shared(struct page *page)
+{
+	unsigned long i;
+
+	if (page_mapcount(page) > 1)
+		return true;
+	if (!page_is_large_anon(page))
+		return false;
+
+	page = compound_head(page);
+	for (i = 0; i < compound_nr(page); i++)
+		if (page_mapcount(page + i) > 1)
+			return true;
+
+	return false;
+}
+
 /* Called behind IS_ENABLED(CONFIG_LARGE_ANON_FOLIO) too. */
 unsigned long anon_orders_enabled(unsigned long vm_flags);
 bool anon_pmd_order_enabled(void);

@@ -139,6 +139,61 @@ TEST_F(laf, collapse)
 	unpoison(pfn);
 }
 
+/*
+ * Nor for a child, which has a page of its own if the folio is pinned: it gets what it
+ * would get for a small page.
+ */
+TEST_F(laf, forked)
+{
+	char *vma = filled(_metadata, 4);
+	int fd = pin_longterm(page_at(vma, 17), 1);
+	pid_t pid;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	pid = child();
+	if (!pid) {
+		EXPECT_NE(pfns[21], pfn_of(page_at(vma, 21)));
+		EXPECT_TRUE(bad(page_at(vma, 20)));
+		EXPECT_TRUE(others_hold(vma, 20, 21));
+		_exit(!_metadata->passed);
+	}
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_ORDER(4, page_at(vma, 20));
+	EXPECT_TRUE(others_hold(vma, 0, 0));
+	close(fd);
+	munmap(vma, PAGES * page_size);
+	unpoison_pages(20, 21);
+}
+
+/* Nor for a write to what a child has, too. */
+TEST_F(laf, copied)
+{
+	char *vma = filled(_metadata, 4);
+	pid_t pid = child();
+	int fd;
+
+	if (!pid) {
+		raise(SIGSTOP);
+		_exit(!others_hold(vma, 0, 0));
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	fd = hold(page_at(vma, 17));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	close(fd);
+	EXPECT_FALSE(bad(page_at(vma, 20)));
+	EXPECT_TRUE(bad_to_write(page_at(vma, 20)));
+	EXPECT_FALSE(bad_to_write(page_at(vma, 21)));
+	EXPECT_EQ(pfns[20], pfn_of(page_at(vma, 20)));
+	EXPECT_NE(pfns[21], pfn_of(page_at(vma, 21)));
+	kill(pid, SIGCONT);
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_TRUE(others_hold(vma, 0, 0));
+	munmap(vma, PAGES * page_size);
+	unpoison_pages(20, 21);
+}
+
 /* A folio with a bad page that is freed in one piece: all other pages are free. */
 TEST_F(laf, freed)
 {

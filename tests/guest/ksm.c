@@ -3,6 +3,8 @@
  * KSM merges pages of large folios, inside of one and across, after it has split
  * them; what somebody holds stays. Each page keeps its contents.
  */
+#include <errno.h>
+
 #include "lib/fixture.h"
 
 #define KSM	"/sys/kernel/mm/ksm/"
@@ -79,4 +81,40 @@ TEST_F(laf, merge)
 		EXPECT_TRUE(all_hold(vma, 100));
 		munmap(vma, PAGES * page_size);
 	}
+}
+
+/* A page that is known to be bad is like no other: its folio stays. */
+TEST_F(laf, bad_page)
+{
+	char *vma = filled_order(_metadata, PAGES, 4), *like = map_small(1);
+	uint64_t pfn = pfn_of(page_at(vma, HELD));
+	double end;
+	size_t i;
+	long scans;
+	int fd;
+
+	for (i = 0; i < PAGES; i++)
+		fill(page_at(vma, i), 1, 100 + i);
+	fill(like, 1, 100 + HELD);
+	fd = hold(page_at(vma, HELD + 1));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, HELD), 1));
+	close(fd);
+	ASSERT_EQ(0, setting(KSM "sleep_millisecs", "1"));
+	ASSERT_EQ(0, setting(KSM "pages_to_scan", "1000"));
+	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_MERGEABLE));
+	ASSERT_EQ(0, madvise(like, page_size, MADV_MERGEABLE));
+	scans = ksm("full_scans");
+	ASSERT_EQ(0, setting(KSM "run", "1"));
+	/* what has not changed since the last scan is compared in the second, or third */
+	end = seconds() + 60;
+	while (ksm("full_scans") < scans + 5 && seconds() < end)
+		usleep(10000);
+	EXPECT_LE(scans + 5, ksm("full_scans"));
+	EXPECT_EQ(0, ksm("pages_shared"));
+	EXPECT_EQ(pfn, pfn_of(page_at(vma, HELD)));
+	EXPECT_ORDER(4, page_at(vma, HELD));
+	ASSERT_EQ(0, write_file(KSM "run", "2"));
+	munmap(vma, PAGES * page_size);
+	unpoison(pfn);
 }

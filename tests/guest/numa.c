@@ -312,6 +312,31 @@ TEST_F(laf, locked)
 	}
 }
 
+/* The limits of what moves are within folios: each page is still counted. */
+TEST_F(laf, locked_in_part)
+{
+	int order;
+
+	for (order = MIN_ORDER; order < pmd_order; order++) {
+		char *vma = filled_on_node0(_metadata, order);
+		long mlocked = locked_pages("nr_mlock");
+		long unevictable = locked_pages("nr_unevictable");
+
+		ASSERT_EQ(0, mlock(vma, PAGES * page_size));
+		EXPECT_EQ(0, bind_to(page_at(vma, 5), PAGES - 10, 1, MPOL_MF_MOVE));
+		EXPECT_EQ(0, node_of(vma));
+		EXPECT_EQ(1, node_of(page_at(vma, 5)));
+		EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock")) {
+			TH_LOG("order %d", order);
+		}
+		ASSERT_EQ(0, munlock(vma, PAGES * page_size));
+		EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+		EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
+		EXPECT_TRUE(holds(vma, PAGES, order));
+		munmap(vma, PAGES * page_size);
+	}
+}
+
 static struct {
 	char *vma;
 	size_t pages, step;

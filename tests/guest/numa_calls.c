@@ -198,6 +198,37 @@ TEST_F(stock, shared_small)
 	shared(_metadata, 0);
 }
 
+/* The child keeps one page of each folio: all of the folio stays. */
+TEST_F(laf, shared_in_part)
+{
+	char *vma = filled(_metadata, 4);
+	void *page = vma;
+	int node = 1, status = 0;
+	pid_t pid = child();
+	size_t i;
+
+	if (!pid) {
+		for (i = 0; i < PAGES; i++)
+			if (i % 16 != 5)
+				madvise(page_at(vma, i), page_size, MADV_DONTNEED);
+		raise(SIGSTOP);
+		for (i = 5; i < PAGES; i += 16)
+			EXPECT_TRUE(holds(page_at(vma, i), 1, 100 + i));
+		_exit(!_metadata->passed);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE | MPOL_MF_STRICT));
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 0));
+	EXPECT_EQ(0, syscall(__NR_move_pages, 0, 1UL, &page, &node, &status, MPOL_MF_MOVE));
+	EXPECT_EQ(-EACCES, status);
+	EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE_ALL | MPOL_MF_STRICT));
+	EXPECT_EQ(PAGES, on_node(vma, PAGES, 1));
+	EXPECT_ORDER(4, vma);
+	kill(pid, SIGCONT);
+	EXPECT_TRUE(child_ok(pid));
+	EXPECT_TRUE(all_hold(vma));
+}
+
 /* All pages of all folios by name; @stride apart from each other. */
 static void move_each(struct __test_metadata *_metadata, int order, size_t stride)
 {
@@ -244,6 +275,44 @@ TEST_F(stock, move_small)
 {
 	move_each(_metadata, 0, 1);
 	move_each(_metadata, 0, 16);
+}
+
+/* What is held stays: the pages of its folio are counted, and all others move. */
+static void move_held(struct __test_metadata *_metadata, int order, size_t stride)
+{
+	char *vma = filled(_metadata, order);
+	static int nodes[PAGES], status[PAGES];
+	static void *pages[PAGES];
+	int fd = hold(page_at(vma, 37));
+	size_t i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < PAGES; i++) {
+		pages[i] = page_at(vma, i * stride % PAGES + i * stride / PAGES);
+		nodes[i] = 1;
+	}
+	EXPECT_EQ(ORDER(order), syscall(__NR_move_pages, 0, (long)PAGES, pages, nodes, status,
+					MPOL_MF_MOVE)) {
+		TH_LOG("order %d, stride %zu", order, stride);
+	}
+	EXPECT_EQ(PAGES - ORDER(order), on_node(vma, PAGES, 1));
+	EXPECT_EQ(0, node_of(page_at(vma, 37)));
+	close(fd);
+	EXPECT_TRUE(all_hold(vma));
+	munmap(vma, PAGES * page_size);
+}
+
+TEST_F(laf, move_held)
+{
+	move_held(_metadata, 4, 1);
+	move_held(_metadata, 4, 16);
+	move_held(_metadata, 2, 8);
+}
+
+TEST_F(stock, move_held_small)
+{
+	move_held(_metadata, 0, 1);
+	move_held(_metadata, 0, 16);
 }
 
 /* What a fault has brought along has a node, though nobody has touched it, and moves. */

@@ -188,7 +188,8 @@ int hold(void *page);		/* a reference, until the file is closed */
 int poison(void *addr, size_t pages);
 int poison_pfn(uint64_t pfn);
 bool unpoison(uint64_t pfn);
-bool bad(const void *addr);	/* reading it is a bus error */
+bool bad(void *addr);	/* reading it is a bus error */
+bool bad_to_write(void *addr);
 
 /* pin.c */
 int pin_longterm(void *addr, size_t pages);	/* until the file is closed */

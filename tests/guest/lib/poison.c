@@ -51,24 +51,38 @@ bool unpoison(uint64_t pfn)
 	return !write_file("/sys/kernel/debug/hwpoison/unpoison-pfn", text);
 }
 
-static sigjmp_buf before_read;
+static sigjmp_buf before_access;
 
 static void bus_error(int sig)
 {
 	(void)sig;
-	siglongjmp(before_read, 1);
+	siglongjmp(before_access, 1);
 }
 
-/* Whether reading there ends in SIGBUS. */
-bool bad(const void *addr)
+static bool ends_in_sigbus(char *addr, bool write)
 {
 	volatile bool is_bad = true;
 
 	signal(SIGBUS, bus_error);
-	if (!sigsetjmp(before_read, 1)) {
-		(void)*(volatile const char *)addr;
+	if (!sigsetjmp(before_access, 1)) {
+		char was = *(volatile char *)addr;
+
+		if (write)
+			*(volatile char *)addr = was;
 		is_bad = false;
 	}
 	signal(SIGBUS, SIG_DFL);
 	return is_bad;
+}
+
+/* Whether reading there ends in SIGBUS. */
+bool bad(void *addr)
+{
+	return ends_in_sigbus(addr, false);
+}
+
+/* Or reading and writing what was read. */
+bool bad_to_write(void *addr)
+{
+	return ends_in_sigbus(addr, true);
 }
