@@ -80,7 +80,7 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # KERNEL=release|debug|debug-*|stock|off|tables|6.12|64k    (release) off: LARGE_ANON_FOLIO=n; tables: FREE_USER_PTE=y; debug-*: see configs/matrix
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
-# SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware
+# SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware; tests and benchmarks have theirs
 # ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly: takes SMP=1
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
