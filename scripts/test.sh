@@ -160,11 +160,12 @@ job_mte()
 		'mte orders race fork reuse zap split advise swap move thp' MTE=1 NUMA=2
 }
 
-# memory that was there at boot can go offline on x86_64 only; the allocator zeroes
+# memory that was there at boot can go offline on x86_64 only; the allocator zeroes;
+# an LDT is mapped only with PTI, which this CPU does not ask for
 job_hotplug()
 {
-	guest 'x86_64 debug hotplug' ./runner 'hotplug memcg_v1 orders' \
-		APPEND='kernelcore=512M init_on_alloc=1'
+	guest 'x86_64 debug hotplug' './runner counts -t ldt --' 'hotplug memcg_v1 orders' \
+		APPEND='kernelcore=512M init_on_alloc=1 pti=on'
 }
 
 # mainline's example, where no cgroup was before v1's
