@@ -44,7 +44,7 @@ static inline bool page_moves_shared(struct page *page)
 
 	if (page_mapcount(page) > 1)
 		return true;
-	if (!page_is_large_anon(page))
+	if (!page_is_large_anon(page) || PageHuge(page))
 		return false;
 
 	page = compound_head(page);
