@@ -83,38 +83,72 @@ TEST_F(laf, merge)
 	}
 }
 
-/* A page that is known to be bad is like no other: its folio stays. */
+static bool scanned(long times)
+{
+	long until = ksm("full_scans") + times;
+	double end = seconds() + 60;
+
+	while (ksm("full_scans") < until && seconds() < end)
+		usleep(10000);
+	return ksm("full_scans") >= until;
+}
+
+/*
+ * A page that goes bad while KSM has it in mind is like no other from then on: its
+ * folio stays.
+ */
 TEST_F(laf, bad_page)
 {
 	char *vma = filled_order(_metadata, PAGES, 4), *like = map_small(1);
 	uint64_t pfn = pfn_of(page_at(vma, HELD));
-	double end;
 	size_t i;
-	long scans;
 	int fd;
 
 	for (i = 0; i < PAGES; i++)
 		fill(page_at(vma, i), 1, 100 + i);
-	fill(like, 1, 100 + HELD);
-	fd = hold(page_at(vma, HELD + 1));
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EBUSY, poison(page_at(vma, HELD), 1));
-	close(fd);
+	fill(like, 1, 99);
 	ASSERT_EQ(0, setting(KSM "sleep_millisecs", "1"));
 	ASSERT_EQ(0, setting(KSM "pages_to_scan", "1000"));
 	ASSERT_EQ(0, madvise(vma, PAGES * page_size, MADV_MERGEABLE));
 	ASSERT_EQ(0, madvise(like, page_size, MADV_MERGEABLE));
-	scans = ksm("full_scans");
 	ASSERT_EQ(0, setting(KSM "run", "1"));
 	/* what has not changed since the last scan is compared in the second, or third */
-	end = seconds() + 60;
-	while (ksm("full_scans") < scans + 5 && seconds() < end)
-		usleep(10000);
-	EXPECT_LE(scans + 5, ksm("full_scans"));
+	EXPECT_TRUE(scanned(4));
+	fd = hold(page_at(vma, HELD + 1));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, HELD), 1));
+	close(fd);
+	fill(like, 1, 100 + HELD);
+	EXPECT_TRUE(scanned(5));
 	EXPECT_EQ(0, ksm("pages_shared"));
 	EXPECT_EQ(pfn, pfn_of(page_at(vma, HELD)));
 	EXPECT_ORDER(4, page_at(vma, HELD));
-	ASSERT_EQ(0, write_file(KSM "run", "2"));
 	munmap(vma, PAGES * page_size);
+	EXPECT_TRUE(scanned(2));
+	ASSERT_EQ(0, write_file(KSM "run", "2"));
+	unpoison(pfn);
+}
+
+/* What is merged and bad cannot be copied: an error, not one try after the other. */
+TEST_F(laf, bad_merged_page)
+{
+	char *vma = map_small(2);
+	uint64_t pfn;
+
+	fill(vma, 1, 7);
+	fill(page_at(vma, 1), 1, 7);
+	ASSERT_EQ(0, setting(KSM "sleep_millisecs", "1"));
+	ASSERT_EQ(0, madvise(vma, 2 * page_size, MADV_MERGEABLE));
+	ASSERT_EQ(0, setting(KSM "run", "1"));
+	EXPECT_TRUE(sharing_is(1));
+	pfn = pfn_of(vma);
+	EXPECT_EQ(pfn, pfn_of(page_at(vma, 1)));
+	EXPECT_EQ(-EBUSY, poison(vma, 1));
+	EXPECT_EQ(-1, madvise(vma, 2 * page_size, MADV_UNMERGEABLE));
+	EXPECT_EQ(EHWPOISON, errno);
+	EXPECT_TRUE(bad_to_write(vma));
+	EXPECT_EQ(pfn, pfn_of(vma));
+	munmap(vma, 2 * page_size);
+	ASSERT_EQ(0, write_file(KSM "run", "2"));
 	unpoison(pfn);
 }
