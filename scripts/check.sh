@@ -12,7 +12,7 @@ cd "$top"
 git rev-parse -q --verify HEAD > /dev/null 2>&1 ||
 	die "$top: not a git checkout: which files are the project's is not known"
 output=$(mktemp)
-trap 'rm -f "$output" "$output.places" "$output.found"' EXIT
+trap 'rm -f "$output" "$output.places"' EXIT
 trap 'exit 130' INT TERM
 
 # ours PATHSPEC...: files of this project, committed or not yet
@@ -86,17 +86,6 @@ places()
 	! ours | xargs -d '\n' grep -nFsI -f "$output.places"
 }
 
-# Everybody else maps the PTE table of a user by what may fail. A line of a comment
-# is a match as a whole, and does not count.
-raw_walkers()
-{
-	raw='\<(pte_offset_map|pte_offset_map_lock|pte_offset_kernel|pte_lockptr|pte_alloc_map|pmd_page_vaddr)\('
-	tgit grep -lE "$raw" -- block drivers fs include ipc kernel lib mm net security virt arch/arm64 arch/x86 |
-		grep '\.[ch]$' | xargs git -C "$tree" grep -noE "^[[:space:]]*(/\*|\*[[:space:]/]|\*\$).*|$raw" -- |
-		awk -F : '$3 ~ /^p/ { n[$1]++ } END { for (file in n) print file, n[file] }' | sort > "$output.found"
-	sed '/^#/d; s/\t.*//' scripts/raw-walkers | diff - "$output.found"
-}
-
 # Two that change what is compiled; what is without FREE_USER_PTE is compiled for Xen.
 matrix() { ARCH=$1 scripts/matrix.sh nosplit nothp; }
 
@@ -119,7 +108,7 @@ mutants_apply the mutants apply, and each names its test
 mail_style checkpatch finds nothing in the mails of the series
 program_style checkpatch finds nothing in the programs
 kernel_doc kernel-doc finds nothing
-raw_walkers PTE tables are mapped by what may fail
+scripts/raw-walkers.sh PTE tables are mapped by what may fail
 shell shellcheck finds nothing
 places no file names this machine
 warnings:arm64:compile no W=1 or sparse line that stock lacks: arm64
