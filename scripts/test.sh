@@ -285,7 +285,7 @@ matrix()
 			"$top/scripts/races.sh" "${image%/arch/*}/System.map" > "$races"
 			;;
 		nothp) programs="tables counts markers free free_race stress" ;; # the rest wants folios
-		voluntary) runner="CYCLES=100000 $runner" ;; # of free, a minute or so
+		voluntary) runner="CYCLES=100000 $runner" ;; # of free, two minutes or so
 		esac
 		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races" NUMA=2
 		[ "$variant" != kcsan ] || kcsan_looked

@@ -1202,62 +1202,149 @@ TEST_F(stock, interrupted)
 }
 
 /*
- * Again and again
+ * Again and again: nothing is left of many tables, wherever they were counted.
+ * CYCLES says how many.
  */
 
-/* Nothing is left of many tables, wherever they were counted: CYCLES says how many. */
-TEST_F(stock, cycles)
+static long cycles_wanted(void)
 {
 	const char *wanted = getenv("CYCLES");
-	long i, cycles = wanted ? atol(wanted) : longer ? 1000000 : 10000, before;
+
+	return wanted ? atol(wanted) : longer ? 1000000 : 10000;
+}
+
+static bool charged_back(long tables)
+{
+	int try;
+
+	for (try = 0; try < 100; try++) {
+		if (cgroup_get("memory.stat", "pagetables") / (long)page_size <= tables)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* In a process and a group of its own, after which nothing is left. */
+static void in_cgroup(struct __test_metadata *_metadata,
+		      void (*cycles)(struct __test_metadata *_metadata))
+{
+	long before;
 	pid_t pid;
 
-	if (!reclaim_begin("3"))
-		SKIP(return, NO_RECLAIM);
 	if (!cgroup_here())
 		SKIP(return, NO_CGROUP);
 	ASSERT_TRUE(cgroup_create());
 	before = page_tables();
 	pid = child();
 	if (!pid) {
-		char *vma = map_small(2 * PMD);
-		struct tables was;
 		long charged;
-		int try;
 
 		EXPECT_TRUE(cgroup_enter());
-		touch(vma);
-		touch(page_at(vma, PMD));
-		zap(vma, 0, 2 * PMD);
-		tables_read(&was);
+		cycles(_metadata);
 		charged = tables_of(getpid()) + 8;
-		for (i = 0; i < cycles; i++) {
-			size_t page = i % (2 * PMD);
-			volatile uint64_t *word = (uint64_t *)page_at(vma, page);
-
-			if (*word)
-				break;
-			/* the zero page is enough, and as fast as it gets */
-			if (i % 7 == 0)
-				*word = i + 1;
-			/* of one page, and of all */
-			if (i % 8)
-				zap(vma, page, 1);
-			else
-				zap(vma, 0, 2 * PMD);
-		}
-		EXPECT_EQ(cycles, i);
-		EXPECT_SINCE(&was, .inplace = cycles);
-		for (try = 0; try < 100; try++) {
-			if (cgroup_get("memory.stat", "pagetables") / page_size <= charged)
-				break;
-			usleep(100000);
-		}
-		EXPECT_GT(100, try);
+		EXPECT_TRUE(charged_back(charged));
 		_exit(!_metadata->passed);
 	}
 	EXPECT_TRUE(child_ok(pid));
 	EXPECT_TRUE(page_tables_back(before + 8));
 	EXPECT_EQ(0, cgroup_leak());
 	EXPECT_GE(8, cgroup_get("memory.stat", "pagetables") / (long)page_size);
+}
+
+static void one_by_one(struct __test_metadata *_metadata)
+{
+	long i, cycles = cycles_wanted();
+	char *vma = map_small(2 * PMD);
+	struct tables was;
+
+	touch(vma);
+	touch(page_at(vma, PMD));
+	zap(vma, 0, 2 * PMD);
+	tables_read(&was);
+	for (i = 0; i < cycles; i++) {
+		size_t page = i % (2 * PMD);
+		volatile uint64_t *word = (uint64_t *)page_at(vma, page);
+
+		if (*word)
+			break;
+		/* the zero page is enough, and as fast as it gets */
+		if (i % 7 == 0)
+			*word = i + 1;
+		/* of one page, and of all */
+		if (i % 8)
+			zap(vma, page, 1);
+		else
+			zap(vma, 0, 2 * PMD);
+	}
+	EXPECT_EQ(cycles, i);
+	EXPECT_SINCE(&was, .inplace = cycles);
+}
+
+TEST_F(stock, cycles)
+{
+	if (!reclaim_begin("3"))
+		SKIP(return, NO_RECLAIM);
+	in_cgroup(_metadata, one_by_one);
+}
+
+#define AT_ONCE	512
+
+/* By a span for all; or each by small ones, of which the first leaves it an entry. */
+static bool use_and_empty(char *vma, size_t tables, bool small)
+{
+	size_t i, first, second;
+	bool done = true;
+
+	touch_sparse(vma, tables);
+	if (!small)
+		return !zap(vma, 0, tables * PMD);
+	for (i = 0; i < tables; i++) {
+		first = i * PMD + i % PMD;
+		second = i * PMD + (i + 1) % PMD;
+		(void)*(volatile char *)page_at(vma, second);
+		done &= !zap(vma, first, 1) && !zap(vma, second, 1);
+	}
+	return done;
+}
+
+/* Never in place, and many at once; every other time some of the empty ones are used again. */
+static void many_at_once(struct __test_metadata *_metadata)
+{
+	long cycles = cycles_wanted(), freed = 0, refilled = 0;
+	char *vma = map_sparse(AT_ONCE);
+	struct tables was;
+	int round;
+
+	/* the upper levels, and a table for what set_mode() remembers */
+	set_mode(_metadata, 1);
+	EXPECT_TRUE(use_and_empty(vma, AT_ONCE, false));
+	EXPECT_EQ(0, reclaim_tables_of(getpid(), "1"));
+	tables_read(&was);
+	for (round = 0; freed < cycles && _metadata->passed; round++) {
+		bool small = round & 4;
+
+		set_mode(_metadata, small ? 2 : 1);
+		EXPECT_TRUE(use_and_empty(vma, AT_ONCE, small));
+		if (round & 2) {
+			EXPECT_TRUE(use_and_empty(vma, AT_ONCE / 8, small));
+			refilled += AT_ONCE / 8;
+		}
+		EXPECT_SINCE(&was, .vm = AT_ONCE, .empty = AT_ONCE, .shrinker = freed,
+			     .refilled = refilled);
+		if (round & 1)
+			reclaim_tables_of(getpid(), "1");
+		else
+			shrink_tables();
+		freed += AT_ONCE;
+		EXPECT_SINCE(&was, .shrinker = freed, .refilled = refilled);
+	}
+	TH_LOG("%ld tables, %ld of them refilled", freed, refilled);
+}
+
+TEST_F(stock, cycles_at_once)
+{
+	if (!reclaim_begin("1"))
+		SKIP(return, NO_RECLAIM);
+	in_cgroup(_metadata, many_at_once);
 }
