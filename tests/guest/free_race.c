@@ -896,6 +896,7 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 	int threads = o->threads ?: 1, i, status, more = MORE_ROUNDS;
 	unsigned long effects;
 	struct tables was, now;
+	long without_entries;
 	pid_t pid = 0;
 
 	if (!reclaim_begin(o->mode ?: "3"))
@@ -908,6 +909,9 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 		actors[i].act = o->act;
 		actors[i].fd = i;
 	}
+	tables_keep_upper(arena);
+	EXPECT_EQ(0, reclaim_tables_of(getpid(), "1"));
+	without_entries = tables_without_entries();
 	tables_read(&was);
 	if (o->setup)
 		o->setup(_metadata, actors);
@@ -949,6 +953,7 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 	EXPECT_TRUE(wait_for_empty(&was)) {
 		TH_LOG("%ld empty tables are left", tables_since(&was).empty);
 	}
+	EXPECT_EQ(without_entries, tables_without_entries());
 }
 
 #define AGAINST(name, ...)					\

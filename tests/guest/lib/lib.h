@@ -134,6 +134,8 @@ struct tables tables_since(const struct tables *was);	/* now minus @was */
 void shrink(void);
 void shrink_tables(void);
 int reclaim_tables_of(pid_t pid, const char *text);
+void tables_keep_upper(const void *addr);
+long tables_without_entries(void);
 
 /* process.c */
 pid_t child(void);		/* fork; the child dies with its parent */

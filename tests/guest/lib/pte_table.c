@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* PTE tables that are freed when they are empty: how, and how many. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib.h"
@@ -81,4 +84,81 @@ int reclaim_tables_of(pid_t pid, const char *text)
 
 	snprintf(path, sizeof(path), "/proc/%d/reclaim_pte_tables", pid);
 	return write_file(path, text);
+}
+
+#define BLOCK_PAGES	512	/* PMD, for arrays */
+
+/*
+ * Tables of PMDs and above come and go with VMAs. Those for what lies around @addr stay
+ * from now on: a page near it, one in the gigabyte before, and one in that behind.
+ */
+void tables_keep_upper(const void *addr)
+{
+	size_t block = PMD * page_size, span = PMD * block;
+	uintptr_t middle = (uintptr_t)addr & ~(span - 1), from, at;
+
+	for (from = middle - span; from <= middle + span; from += span) {
+		char *page = MAP_FAILED;
+
+		for (at = from; at < from + span && page == MAP_FAILED; at += block) {
+			page = mmap((void *)at, page_size, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+			/* else it is outside of the address space */
+			if (page == MAP_FAILED && errno != EEXIST)
+				break;
+		}
+		if (page != MAP_FAILED)
+			touch(page);
+	}
+}
+
+static bool any_entry(int fd, uintptr_t start, uintptr_t end)
+{
+	uint64_t words[BLOCK_PAGES] = { 0 };
+	size_t len = (end - start) / page_size * sizeof(*words), i;
+
+	if (pread(fd, words, len, start / page_size * sizeof(*words)) < 0)
+		return false;
+	/* present or swapped: others are flags of the VMA */
+	for (i = 0; i < BLOCK_PAGES && !(words[i] >> 62); i++)
+		;
+	return i < BLOCK_PAGES;
+}
+
+/*
+ * Tables of this process, of all levels, but for those of PTEs that have an entry: more
+ * than before are empty ones that nobody knows of, or are counted only. Also in it is the
+ * table of the vDSO's data, which pagemap does not show.
+ */
+long tables_without_entries(void)
+{
+	size_t block = PMD * page_size;
+	uintptr_t start, end, next, last = 0;
+	long used = 0;
+	char line[256];
+	FILE *maps;
+	int fd;
+
+	/* has it used */
+	seconds();
+	maps = fopen("/proc/self/maps", "re");
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx", &start, &end) != 2)
+			continue;
+		for (; start < end; start = next) {
+			next = start / block * block + block;
+			if (next > end)
+				next = end;
+			/* that of two VMAs is one */
+			if (start / block == last || !any_entry(fd, start, next))
+				continue;
+			last = start / block;
+			used++;
+		}
+	}
+	if (maps)
+		fclose(maps);
+	close(fd);
+	return tables_of(getpid()) - used;
 }
