@@ -104,6 +104,16 @@ uint64_t pfn_of(const void *addr)
 	return pfn(word);
 }
 
+/* Of many pages at once: one by one that takes long. */
+void pfns_of(const void *addr, size_t pages, uint64_t *pfns)
+{
+	size_t i;
+
+	pagemap(addr, pages, pfns);
+	for (i = 0; i < pages; i++)
+		pfns[i] = pfn(pfns[i]);
+}
+
 /* Written since 4 went to clear_refs; false where the arch has no such bit. */
 bool soft_dirty(const void *addr)
 {

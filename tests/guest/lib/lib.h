@@ -81,6 +81,7 @@ char *map_small_at(char *at, size_t pages);
 char *page_at(const void *base, size_t n);
 void touch(void *page);
 uint64_t pfn_of(const void *addr);		/* 0: not present */
+void pfns_of(const void *addr, size_t pages, uint64_t *pfns);
 bool soft_dirty(const void *addr);
 bool pfn_flag(uint64_t pfn, int kpf);
 bool page_flag(const void *addr, int kpf);
