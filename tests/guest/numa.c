@@ -3,6 +3,7 @@
  * Large folios between two nodes (a guest with NUMA=2). A target node that is
  * full makes a migration fail; it is no reason to kill a process.
  */
+#include <errno.h>
 #include <linux/mempolicy.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@ static long node_free(int node)
 	return line ? strtol(line + strlen("MemFree:"), NULL, 10) / (page_size >> 10) : -1;
 }
 
+/* Order 0: small pages. */
 static char *filled_on_node0(struct __test_metadata *_metadata, int order)
 {
 	char *vma = map_new(PAGES);
@@ -31,7 +33,7 @@ static char *filled_on_node0(struct __test_metadata *_metadata, int order)
 		TH_LOG("this test wants a guest with NUMA=2");
 	}
 	pin_cpu(0);
-	enable_orders(ORDER(order));
+	enable_orders(order ? ORDER(order) : 0);
 	ASSERT_EQ(0, bind_to(vma, PAGES, 0, 0));
 	fill(vma, PAGES, order);
 	for (i = 0; i < PAGES; i += 64) {
@@ -209,8 +211,42 @@ static pid_t fill_node(int node, char *vma, long left)
 	return pid;
 }
 
+static void bind_all(struct __test_metadata *_metadata, char *vma)
+{
+	(void)_metadata;
+	/* moves what fits into the last free pages: nothing, where they are in pieces */
+	bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
+}
+
+/* Success means that all have moved; a number, that no more have stayed behind. */
+static void move_all(struct __test_metadata *_metadata, char *vma)
+{
+	static void *pages[PAGES];
+	static int nodes[PAGES], status[PAGES];
+	size_t i, behind;
+	long left;
+
+	for (i = 0; i < PAGES; i++) {
+		pages[i] = page_at(vma, i);
+		nodes[i] = 1;
+	}
+	left = syscall(__NR_move_pages, 0, (long)PAGES, pages, nodes, status, MPOL_MF_MOVE);
+	if (left < 0)
+		left = -errno;
+	behind = on_node(vma, PAGES, 0);
+	TH_LOG("move_pages() returned %ld, %zu pages are behind", left, behind);
+	if (left < 0) {
+		EXPECT_EQ(-ENOMEM, left);
+		EXPECT_LT(0, behind);
+	} else {
+		EXPECT_LE(behind, left);
+		EXPECT_GE(PAGES, left);
+	}
+}
+
 /* False if all of it has found room after all. */
-static bool bind_to_full_node(struct __test_metadata *_metadata, int order, long left)
+static bool move_to_full_node(struct __test_metadata *_metadata, int order, long left,
+			      void (*move)(struct __test_metadata *_metadata, char *vma))
 {
 	char *vma = filled_on_node0(_metadata, order);
 	long kills = vmstat("oom_kill");
@@ -219,8 +255,7 @@ static bool bind_to_full_node(struct __test_metadata *_metadata, int order, long
 
 	hog = fill_node(1, vma, left);
 	madvise(vma, PAGES * page_size, MADV_HUGEPAGE);
-	/* moves what fits into the last free pages: nothing, where they are in pieces */
-	bind_to(vma, PAGES, 1, MPOL_MF_MOVE);
+	move(_metadata, vma);
 	was_full = node_of(page_at(vma, PAGES - 1)) == 0;
 	EXPECT_EQ(kills, vmstat("oom_kill"));
 	EXPECT_TRUE(holds(vma, PAGES, order));
@@ -232,28 +267,40 @@ static bool bind_to_full_node(struct __test_metadata *_metadata, int order, long
 }
 
 /* Reclaim may make room meanwhile: then with less. */
-static void full_node(struct __test_metadata *_metadata, int order)
+static void full_node(struct __test_metadata *_metadata, int order,
+		      void (*move)(struct __test_metadata *_metadata, char *vma))
 {
 	long left = LEFT;
 
-	while (left > LEFT / 8 && !bind_to_full_node(_metadata, order, left))
+	while (left > LEFT / 8 && !move_to_full_node(_metadata, order, left, move))
 		left /= 2;
 	EXPECT_LT(LEFT / 8, left);
 }
 
 TEST_F(laf, full_node_order_2)
 {
-	full_node(_metadata, 2);
+	full_node(_metadata, 2, bind_all);
 }
 
 TEST_F(laf, full_node_order_3)
 {
-	full_node(_metadata, 3);
+	full_node(_metadata, 3, bind_all);
 }
 
 TEST_F(laf, full_node_order_4)
 {
-	full_node(_metadata, 4);
+	full_node(_metadata, 4, bind_all);
+}
+
+/* The target is on that node or nowhere. */
+TEST_F(laf, full_node_move_pages)
+{
+	full_node(_metadata, 4, move_all);
+}
+
+TEST_F(stock, full_node_move_small)
+{
+	full_node(_metadata, 0, move_all);
 }
 
 /* Where the node at hand is full: small pages of the other one, and no folio. */
