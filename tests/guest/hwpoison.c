@@ -121,6 +121,89 @@ TEST_F(laf, held)
 	unpoison_pages(24, 25);
 }
 
+/*
+ * Such a page is reported again, mapped or not: it is known, and counted once. The
+ * report leaves nothing behind, a reference would keep the folio in one piece. (A
+ * signal answers only what a CPU reports of its own access: nothing here does that.)
+ */
+TEST_F(laf, again)
+{
+	char *vma = filled(_metadata, 4);
+	int fd = hold(page_at(vma, 17));
+	long before, corrupted;
+
+	ASSERT_LE(0, fd);
+	before = meminfo("HardwareCorrupted");
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	corrupted = meminfo("HardwareCorrupted");
+	EXPECT_EQ(page_size >> 10, corrupted - before);
+	HITS_BEGIN("memory_failure");
+	EXPECT_EQ(-EHWPOISON, poison(page_at(vma, 20), 1));
+	EXPECT_EQ(-EHWPOISON, poison_pfn(pfns[20]));
+	EXPECT_HITS("memory_failure");
+	EXPECT_ORDER(4, page_at(vma, 20));
+	EXPECT_FALSE(bad(page_at(vma, 20)));
+	EXPECT_EQ(corrupted, meminfo("HardwareCorrupted"));
+	close(fd);
+
+	EXPECT_EQ(0, madvise(page_at(vma, 24), page_size, MADV_SOFT_OFFLINE));
+	EXPECT_ORDER(0, page_at(vma, 16));
+	EXPECT_TRUE(bad(page_at(vma, 20)));
+	EXPECT_EQ(-EHWPOISON, poison_pfn(pfns[20]));
+	EXPECT_TRUE(bad(page_at(vma, 20)));
+	EXPECT_EQ(2 * page_size >> 10, meminfo("HardwareCorrupted") - before);
+	EXPECT_TRUE(others_hold(vma, 20, 21));
+	munmap(vma, PAGES * page_size);
+	EXPECT_EQ(2, unpoison_pages(20, 21) + unpoison_pages(24, 25));
+}
+
+static volatile sig_atomic_t notices;
+static siginfo_t notice;
+
+static void take_notice(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	notice = *info;
+	notices++;
+}
+
+/* A process that wants it has notice of one bad page before it reads it. */
+static void early_notice(struct __test_metadata *_metadata, int order)
+{
+	struct sigaction action = { .sa_sigaction = take_notice, .sa_flags = SA_SIGINFO };
+	char *vma = filled_order(_metadata, PMD, order), *page = page_at(vma, 20);
+	uint64_t pfn = pfn_of(page);
+
+	ASSERT_EQ(0, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+	sigaction(SIGBUS, &action, NULL);
+	notices = 0;
+	EXPECT_EQ(0, poison(page, 1));
+	EXPECT_EQ(1, notices) {
+		TH_LOG("order %d", order);
+	}
+	EXPECT_EQ(BUS_MCEERR_AO, notice.si_code);
+	EXPECT_EQ(page, notice.si_addr);
+	EXPECT_EQ(page_size, 1UL << notice.si_addr_lsb);
+	EXPECT_TRUE(bad(page));
+	munmap(vma, PMD * page_size);
+	EXPECT_TRUE(unpoison(pfn));
+}
+
+TEST_F(stock, early_small)
+{
+	thp_mode("never");
+	early_notice(_metadata, 0);
+}
+
+TEST_F(stock, early_huge)
+{
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
+	thp_mode("always");
+	early_notice(_metadata, pmd_order);
+}
+
 /* Nor is it copied into a huge page, whoever asks for one. */
 TEST_F(laf, collapse)
 {
