@@ -81,11 +81,11 @@ clean:		## removes what was built and measured; keeps the sources and the tree
 # LINUX_SRC=DIR    any 6.1.y source in place of Debian's linux-source-6.1
 # ROOT=test|debian    (test) a small root, or Debian arm64 with gcc
 # SMP=N MEM=SIZE NUMA=N MTE=0|1    (2, 2G, 1, 0) the guest's hardware; tests and benchmarks have theirs
-# ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly: takes SMP=1
+# ICOUNT=0|1 ACCEL=tcg|kvm    (0, tcg) ICOUNT counts instructions exactly with SMP=1; with SMP=2 it repeats the interleaving
 # APPEND='...'    words for the kernel's command line
 # FILES=DIR CMD='...' TIMEOUT=SECONDS    (600) for make run
 # IMAGE=FILE LOG=FILE    for make run: a kernel built elsewhere, and where the kernel log goes
-# MINUTES=N FAULTS=0|1    (30, 0) of make stress; FAULTS: allocations fail, too
+# MINUTES=N FAULTS=0|1    (30, 0) of make stress; FAULTS: allocations fail, too. Its seed repeats what each thread does; ICOUNT=1 SMP=2: and in which order
 # PROGRAMS='...'    (all) of make test-peers: names from tests/peers/programs
 # PEERS=0|1    (0) make bench and make bench-mm also measure other kernels
 # JOBS=N    (all cores) parallel compilers

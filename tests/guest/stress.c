@@ -7,7 +7,8 @@
  * usage: stress [-s seed] [-m minutes] [-o operations] [-f]
  *
  * A thread's operations follow from the seed: with the same number of operations
- * (-o, in place of -m) it does the same again. -f: allocations fail, too.
+ * (-o, in place of -m) it does the same again. In a guest with ICOUNT=1 SMP=2 (arm64)
+ * all threads do it in the same order, too. -f: allocations fail.
  *
  * A page has one owner. The owner knows what must be in it, whatever is done to
  * the folio that it shares with other owners' pages.
@@ -222,6 +223,13 @@ static void fork_and_check(struct thread *t, struct area *a, size_t from, size_t
 			return;
 	if (WIFEXITED(status) && WEXITSTATUS(status))
 		_exit(WEXITSTATUS(status));
+	/* Killed for memory: main() looks whether that may be. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+		printf("# wrong: signal %d killed a child of thread %u of process %d, operation %lu\n",
+		       WTERMSIG(status), t->nr, getpid(), t->op);
+		fflush(stdout);
+		_exit(3);
+	}
 }
 
 /* Away and back by mremap: to an address with other low bits in between. */
@@ -471,10 +479,24 @@ static void disturb(struct thread *t, const pid_t *pids)
 	}
 }
 
+/* The guests have all that is needed: who runs without it tests something else. */
+static void needs(bool there, const char *name)
+{
+	if (there)
+		return;
+	printf("Bail out! %s cannot be set up\n", name);
+	settings_restore(0);
+	swap_off();
+	cgroup_remove();
+	exit(1);
+}
+
 static void __attribute__((noreturn)) usage(const char *argument)
 {
 	fprintf(stderr, "stress: %s: not understood\n"
-			"usage: stress [-s seed] [-m minutes] [-o operations] [-f]\n", argument);
+			"usage: stress [-s seed] [-m minutes] [-o operations] [-f]\n"
+			"the same -s and -o repeat what each thread does, in a guest with\n"
+			"ICOUNT=1 SMP=2 also in which order; -f: allocations fail\n", argument);
 	exit(2);
 }
 
@@ -529,17 +551,21 @@ int main(int argc, char **argv)
 	setting("/proc/sys/kernel/numa_balancing", "1");
 	setting(THP "khugepaged/scan_sleep_millisecs", "50");
 	if (opt.faults) {
-		fail_from(0, 2);
-		slab_fail(2);
+		needs(!fail_from(0, 2), "-f: fail_page_alloc");
+		needs(!slab_fail(2), "-f: failslab");
 	}
 	counters_read(&before);
-	if (!swap_on(SWAP_PAGES) || !cgroup_create() || cgroup_set("memory.max", "64M"))
-		printf("# no swap or no cgroup\n");
+	needs(swap_on(SWAP_PAGES), "swap");
+	needs(cgroup_create(), "the cgroup");
+	needs(!cgroup_set("memory.max", "64M"), "the limit of the cgroup");
 
 	for (i = 0; i < PROCESSES; i++) {
 		pids[i] = child();
 		if (!pids[i]) {
-			cgroup_enter();
+			if (!cgroup_enter()) {
+				printf("# wrong: process %d is outside of the cgroup\n", getpid());
+				_exit(3);
+			}
 			_exit(run_process(i));
 		}
 	}
@@ -568,7 +594,8 @@ int main(int argc, char **argv)
 	if (cgroup_leak())
 		ok = false;
 	cgroup_remove();
-	if (killed) {
+	/* or one of their children was */
+	if (opt.faults) {
 		struct counters now;
 
 		counters_read(&now);
