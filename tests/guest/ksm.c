@@ -135,6 +135,7 @@ TEST_F(laf, bad_merged_page)
 	char *vma = map_small(2);
 	uint64_t pfn;
 
+	want_folios(_metadata, 0);
 	fill(vma, 1, 7);
 	fill(page_at(vma, 1), 1, 7);
 	ASSERT_EQ(0, setting(KSM "sleep_millisecs", "1"));

@@ -22,14 +22,15 @@
 char *reserve(size_t pages)
 {
 	size_t pmd = page_size << pmd_order;
-	char *space = mmap(NULL, pages * page_size + pmd, PROT_NONE,
+	/* a page is left at both ends */
+	char *space = mmap(NULL, (pages + 1) * page_size + pmd, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (space == MAP_FAILED) {
 		perror("mmap");
 		exit(1);
 	}
-	return (char *)(((uintptr_t)space + pmd - 1) & ~(pmd - 1));
+	return (char *)(((uintptr_t)space + pmd) & ~(pmd - 1));
 }
 
 /* Fresh memory at @at, whatever was there. */
