@@ -12,6 +12,7 @@ MINUTES=${MINUTES:-30}
 FAULTS=${FAULTS:-0}
 in_range MINUTES 1 9999
 own_kernels
+# as they are given, and as they are used
 "$top/scripts/run.sh" -c
 : "${SMP:=2}"
 export SMP NUMA=2 MEM=1G

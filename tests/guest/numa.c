@@ -345,53 +345,56 @@ static long locked_pages(const char *counter)
 	return vmstat(counter);
 }
 
-/* Locked folios move as they are, and are as locked there as they were here. */
+/*
+ * Moves what is locked but for @left pages at both ends: each page is as locked as
+ * before, there and here, and counted once, so that one munlock() is enough.
+ */
+static char *move_locked(struct __test_metadata *_metadata, int order, size_t left)
+{
+	char *vma = filled_on_node0(_metadata, order);
+	long mlocked = locked_pages("nr_mlock");
+	long unevictable = locked_pages("nr_unevictable");
+
+	ASSERT_EQ(0, mlock(vma, PAGES * page_size));
+	EXPECT_EQ(0, bind_to(page_at(vma, left), PAGES - 2 * left, 1, MPOL_MF_MOVE));
+	EXPECT_EQ(1, node_of(page_at(vma, left)));
+	EXPECT_EQ(1, node_of(page_at(vma, PAGES - 1 - left)));
+	if (!left)
+		EXPECT_ORDER(order, vma);
+	EXPECT_TRUE(folio_flag(page_at(vma, left), KPF_MLOCKED));
+	EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock")) {
+		TH_LOG("order %d", order);
+	}
+	EXPECT_EQ(unevictable + PAGES, locked_pages("nr_unevictable"));
+	ASSERT_EQ(0, munlock(vma, PAGES * page_size));
+	EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
+	EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
+	EXPECT_TRUE(holds(vma, PAGES, order));
+	return vma;
+}
+
+/* Locked folios move as they are. */
 TEST_F(laf, locked)
 {
 	int order;
 
 	for (order = MIN_ORDER; order < pmd_order; order++) {
-		char *vma = filled_on_node0(_metadata, order);
-		long mlocked = locked_pages("nr_mlock");
-		long unevictable = locked_pages("nr_unevictable");
+		char *vma = move_locked(_metadata, order, 0);
 
-		ASSERT_EQ(0, mlock(vma, PAGES * page_size));
-		EXPECT_EQ(0, bind_to(vma, PAGES, 1, MPOL_MF_MOVE));
-		EXPECT_EQ(1, node_of(page_at(vma, PAGES - 1)));
-		EXPECT_ORDER(order, vma);
-		EXPECT_TRUE(folio_flag(vma, KPF_MLOCKED));
-		EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock"));
-		EXPECT_EQ(unevictable + PAGES, locked_pages("nr_unevictable"));
-		/* counted once, so that once is enough */
-		ASSERT_EQ(0, munlock(vma, PAGES * page_size));
-		EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
-		EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
 		EXPECT_ORDER(order, vma);
 		munmap(vma, PAGES * page_size);
 	}
 }
 
-/* The limits of what moves are within folios: each page is still counted. */
+/* The limits of what moves are within folios. */
 TEST_F(laf, locked_in_part)
 {
 	int order;
 
 	for (order = MIN_ORDER; order < pmd_order; order++) {
-		char *vma = filled_on_node0(_metadata, order);
-		long mlocked = locked_pages("nr_mlock");
-		long unevictable = locked_pages("nr_unevictable");
+		char *vma = move_locked(_metadata, order, 5);
 
-		ASSERT_EQ(0, mlock(vma, PAGES * page_size));
-		EXPECT_EQ(0, bind_to(page_at(vma, 5), PAGES - 10, 1, MPOL_MF_MOVE));
 		EXPECT_EQ(0, node_of(vma));
-		EXPECT_EQ(1, node_of(page_at(vma, 5)));
-		EXPECT_EQ(mlocked + PAGES, locked_pages("nr_mlock")) {
-			TH_LOG("order %d", order);
-		}
-		ASSERT_EQ(0, munlock(vma, PAGES * page_size));
-		EXPECT_EQ(mlocked, locked_pages("nr_mlock"));
-		EXPECT_EQ(unevictable, locked_pages("nr_unevictable"));
-		EXPECT_TRUE(holds(vma, PAGES, order));
 		munmap(vma, PAGES * page_size);
 	}
 }
