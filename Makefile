@@ -9,6 +9,8 @@
 override CMD := $(value CMD)
 override APPEND := $(value APPEND)
 export CMD APPEND
+# which races count is for the matrix to say
+unexport RACES
 
 help:		## this list
 	echo 'make TARGET [VARIABLE=value]...'
@@ -27,9 +29,10 @@ series:		## the whole as mails for git send-email or git am, in build/series
 	scripts/series.sh
 
 kernel:		## builds the kernel that ARCH and KERNEL name
-	scripts/kernel.sh
+	scripts/guard.sh scripts/kernel.sh
 
 print-image:	## its path (with make -s)
+	scripts/run.sh -c
 	scripts/kernel.sh -i
 
 boot:		## a shell in that kernel
@@ -39,38 +42,38 @@ run:		## runs CMD in it, in a copy of the folder FILES (scripts/run.sh ends with
 	@scripts/run.sh
 
 check:		## patches apply, checkpatch, no new warning or sparse line, kernel-doc, shellcheck
-	scripts/check.sh
+	scripts/guard.sh scripts/check.sh
 
 bisect:		## builds what each patch of the series touches, for both architectures
-	ARCH=arm64 scripts/bisect.sh
-	ARCH=x86_64 scripts/bisect.sh
+	ARCH=arm64 scripts/guard.sh scripts/bisect.sh
+	ARCH=x86_64 scripts/guard.sh scripts/bisect.sh
 
 test:		## the tests: check, KUnit and programs in debug guests of both architectures
-	scripts/test.sh
+	scripts/guard.sh scripts/test.sh
 
 test-matrix:	## what concerns page tables, on debug kernels of ARCH with other options (configs/matrix)
-	scripts/test.sh matrix
+	scripts/guard.sh scripts/test.sh matrix
 
 tests-build:	## only compiles the guest programs of ARCH
 	scripts/tests-build.sh
 
 test-mutants:	## takes each guard out in turn: its test has to fail
-	scripts/mutants.sh
+	scripts/guard.sh scripts/mutants.sh
 
 test-peers:	## selftests and stress-ng, unmodified, on stock, patched and 6.12: case by case (can be resumed)
-	scripts/peers.sh
+	scripts/guard.sh scripts/peers.sh
 
 stress:		## everything at once with every page checked, on the debug kernel of ARCH (can be resumed)
-	scripts/stress.sh
+	scripts/guard.sh scripts/stress.sh
 
 bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: and 6.12, 64K pages)
-	bench/kbuild/kbuild.sh
+	scripts/guard.sh bench/kbuild/kbuild.sh
 
 bench-mm:	## what the basic memory operations cost, in kernel instructions (PEERS=1: and 6.12)
-	bench/mm/mm.sh
+	scripts/guard.sh bench/mm/mm.sh
 
 bench-pte:	## which page tables stay behind when memory is given back, and what FREE_USER_PTE costs
-	bench/pte/pte.sh
+	scripts/guard.sh bench/pte/pte.sh
 
 clean:		## removes what was built and measured; keeps the sources and the tree
 	rm -rf build/kernel build/check build/bisect build/series build/root build/tests build/peers build/results \

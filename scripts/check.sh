@@ -12,7 +12,7 @@ cd "$top"
 git rev-parse -q --verify HEAD > /dev/null 2>&1 ||
 	die "$top: not a git checkout: which files are the project's is not known"
 output=$(mktemp)
-trap 'rm -f "$output" "$output.places"' EXIT
+trap 'rm -f "$output" "$output".*' EXIT
 trap 'exit 130' INT TERM
 
 # ours PATHSPEC...: files of this project, committed or not yet
@@ -65,7 +65,24 @@ program_style()
 		--ignore NEW_TYPEDEFS,BRACES,COMPLEX_MACRO,IS_ENABLED_CONFIG
 }
 
-kernel_doc() { (cd "$tree" && brought | xargs -r perl scripts/kernel-doc -none -Werror 2>&1); }
+# doc_of TREEISH HEADER: what kernel-doc says of it, without line numbers
+doc_of()
+{
+	tgit show "$1:$2" > "$output.h"
+	perl "$tree/scripts/kernel-doc" -none "$output.h" 2>&1 | sed "s|$output.h:[0-9]*:||" | sort
+}
+
+# W=1 looks at .c files; of a header that was there only what is new counts
+kernel_doc()
+{
+	(cd "$tree" && brought | xargs -r perl scripts/kernel-doc -none -Werror 2>&1) || return
+	for header in $(tgit diff --name-only --diff-filter=M base HEAD -- '*.h'); do
+		doc_of base "$header" > "$output.before"
+		doc_of HEAD "$header" | comm -13 "$output.before" - | sed "s|^|$header:|"
+	done > "$output.added"
+	cat "$output.added"
+	[ ! -s "$output.added" ]
+}
 
 shell()
 {
@@ -86,8 +103,13 @@ places()
 	! ours | xargs -d '\n' grep -nFsI -f "$output.places"
 }
 
-# Two that change what is compiled; what is without FREE_USER_PTE is compiled for Xen.
-matrix() { ARCH=$1 scripts/matrix.sh nosplit nothp; }
+# Those that change what is compiled; what is without FREE_USER_PTE is compiled for Xen.
+matrix()
+{
+	arch=$1
+	shift
+	ARCH=$arch scripts/matrix.sh "$@"
+}
 
 warnings() { ARCH=$1 scripts/warnings.sh "$2"; }
 
@@ -115,7 +137,8 @@ warnings:arm64:compile no W=1 or sparse line that stock lacks: arm64
 warnings:x86_64:compile no W=1 or sparse line that stock lacks: x86_64
 warnings:x86_64:xen no W=1 or sparse line that stock lacks: x86_64 with Xen, without FREE_USER_PTE
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
-matrix:arm64 what page tables concern compiles without a warning: no split PTL, THP=n
+matrix:arm64:nosplit:nothp what page tables concern compiles without a warning: no split PTL, THP=n
+matrix:x86_64:nofolios the same: x86_64 with LARGE_ANON_FOLIO=n
 END
 echo "1..$number"
 [ "$failed" -eq 0 ]

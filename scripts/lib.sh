@@ -100,7 +100,7 @@ version_of()
 no_blanks '' "$top"
 one_of ARCH "arm64 x86_64"
 # configs/matrix/
-matrix="kcsan nosplit notables nothp voluntary"
+matrix="kcsan nofolios nosplit notables nothp voluntary"
 one_of KERNEL "release debug stock off tables 6.12 64k debug-$(echo "$matrix" | sed 's/ / debug-/g')"
 in_range JOBS 1 1024
 [ "$ARCH-$KERNEL" != x86_64-64k ] || die "KERNEL=64k: only ARCH=arm64 has 64K pages"

@@ -10,15 +10,21 @@
 # or
 #   Test: host/program       tests/host/program.sh, which reads the tree
 # Before that the same tests have to pass without a mutant. Arguments: names of
-# mutants, to try only these. The last line is "N passed, N failed".
+# mutants, to try only these. What has been killed is remembered for this kernel and
+# this test, so that it can be interrupted and run again. The last line is
+# "N passed, N failed".
 set -eu
 . "$(dirname "$0")/kbuild.sh"
+. "$(dirname "$0")/series-lib.sh"
 
 own_kernels
-"$top/scripts/run.sh" -c
+# as they are given, and as some mutants' guests have them
+"$top/scripts/run.sh" -c 1024
+NUMA=2 "$top/scripts/run.sh" -c
 mutants=$top/tests/mutants
 work=$build/mutants$suffix
 results=$build/results/mutants
+killed=$work/killed
 passed=0 failed=0
 
 # field NAME MUTANT
@@ -83,6 +89,18 @@ host_test()
 		tee "$results/$1.tap" | sed -n '/^not ok /{s/^not ok *[0-9]* *-* *//p; q}'
 }
 
+# key MUTANT: one word for what its test in the guest depends on
+key()
+{
+	{
+		echo "$unmutated"
+		cat "$0" "$mutants/$1.patch"
+		cd "$build/tests/$ARCH"
+		test=$(field Test "$1")
+		cat runner "${test%% *}" 2> /dev/null || : # KUnit is in the kernel
+	} | sha1sum | cut -d ' ' -f 1
+}
+
 # try MUTANT BUILD TEST: these functions build the kernel and run the test
 try()
 {
@@ -95,6 +113,7 @@ try()
 		killer=$($3 "$1")
 		if [ "$killer" ]; then
 			result ok "mutant $1 killed by $(field Test "$1"): $killer"
+			[ "$2" = : ] || echo "$(key "$1") $killer" >> "$keep"
 		else
 			result 'not ok' "mutant $1 survives $(field Test "$1")"
 		fi
@@ -133,6 +152,7 @@ KERNEL=debug "$top/scripts/tree.sh"
 [ -d "$work/tree" ] || git clone -q --shared "$tree" "$work/tree"
 git -C "$work/tree" fetch -q origin HEAD
 git -C "$work/tree" reset -q --hard FETCH_HEAD
+: >> "$killed"
 
 names_for() { printf %s "$list" | sed -n "s/^$1 //p"; }
 
@@ -151,6 +171,21 @@ for built in 'arm64 debug' 'arm64 debug-kcsan' 'x86_64 debug' 'x86_64 debug-kcsa
 	. "$top/scripts/kbuild.sh" # for this ARCH
 	out=$work/kernel-$ARCH${kernel#debug}
 	ARCH=$ARCH "$top/scripts/tests-build.sh"
+	# shellcheck disable=SC2046 # no word, or one
+	unmutated=$(compiled_from "$(git -C "$work/tree" rev-parse HEAD)" common "$ARCH" debug \
+		$(echo "$kernel" | sed -n 's,^debug-,matrix/,p'))
+
+	left=
+	for name in $names; do
+		if before=$(grep "^$(key "$name") " "$killed"); then
+			result ok "mutant $name was killed by $(field Test "$name"): ${before#* }"
+		else
+			left="$left $name"
+		fi
+	done
+	names=$left
+	[ "$names" ] || continue
+	keep=$killed
 
 	say "no mutant ($built)"
 	none=none-$ARCH${kernel#debug}
@@ -166,6 +201,7 @@ for built in 'arm64 debug' 'arm64 debug-kcsan' 'x86_64 debug' 'x86_64 debug-kcsa
 		else
 			grep 'not ok' "$results/$none.tap" | sed 's/^/# /'
 			result 'not ok' "no mutant, $built${env:+, $env}: the tests fail as they are"
+			keep=/dev/null
 		fi
 	done 3< "$work/envs"
 	for name in $names; do

@@ -4,7 +4,6 @@
 # of its own, on stock 6.1, patched 6.1 and 6.12, and compares case by case. What
 # has run is not run again for the same kernel and program. Fails if a case of the
 # patched kernel is worse and tests/peers/explained does not say why.
-[ "${PEERS_GUARDED:-}" = $$ ] || PEERS_GUARDED=$$ exec setpriv --pdeathsig TERM "$0" "$@"
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -94,7 +93,7 @@ for arch in arm64 x86_64; do
 done
 for kernel in $kernels; do
 	sed "s/$/ $kernel/" "$results/arm64.programs" "$results/x86_64.programs"
-done | setpriv --pdeathsig TERM xargs -P 2 -L 1 "$0" -1
+done | xargs -P 2 -L 1 "$0" -1
 
 cd "$results"
 cat arm64.programs x86_64.programs | while read -r program; do

@@ -87,6 +87,15 @@ for commit in $(tgit rev-list --reverse "base..$head"); do
 		xargs -d '\n' -a "$scratch/others" git -C "$tree" diff-tree -p --stat=72 --summary \
 			--no-renames --abbrev=12 "$commit^" "$commit" -- .
 	} > "$scratch/new"
+	# A message may have lines that end it, or that are taken for a header or a diff.
+	git mailinfo -b "$scratch/body" /dev/null < "$scratch/new" > "$scratch/info"
+	tgit log -1 --format='%an%n%ae%n%s%n%b' "$commit" | git stripspace > "$scratch/committed"
+	{
+		sed -n 's/^\(Author\|Email\|Subject\): //p' "$scratch/info"
+		cat "$scratch/body"
+	} | git stripspace | cmp -s - "$scratch/committed" ||
+		die "'$subject': its message does not survive as a mail: a line of it is '---', or begins like" \
+			"a diff or a mail's header"
 	number=$(number "$subject" "$scratch/new")
 	[ "$number" -gt "$last" ] || number=$((last + 1))
 	last=$number

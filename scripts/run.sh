@@ -3,7 +3,8 @@
 # Boots a guest, runs CMD in it as root in a copy of the folder FILES, and ends
 # with CMD's status, with 125 where the kernel log has a failure in it or the
 # guest died, with 124 after TIMEOUT seconds. -i: a shell on this terminal.
-# -c: only checks the variables, for those who boot guests later on.
+# -c [MB]: only checks the variables, for those who boot guests later on, with so
+# much memory at least.
 #
 # The guest ends with this script, however it ends, and this script with the
 # one that called it.
@@ -37,7 +38,7 @@ case $mem_mb in
 *[!0-9]* | ??????*) die "MEM=$MEM: must be a number and M or G" ;;
 esac
 mem_mb=$((mem_mb * unit))
-[ "$mem_mb" -ge 256 ] || die "MEM=$MEM: a guest needs 256M or more"
+[ "$mem_mb" -ge "${2:-256}" ] || die "MEM=$MEM: must be ${2:-256}M or more"
 host_mb=$(awk '/^MemTotal:/ { print int($2 / 1024) }' /proc/meminfo)
 [ "$mem_mb" -le "$host_mb" ] || die "MEM=$MEM: this machine has ${host_mb}M"
 [ $((SMP % NUMA)) -eq 0 ] || die "NUMA=$NUMA: SMP=$SMP cannot be split into so many nodes"
@@ -53,8 +54,7 @@ if [ "$ACCEL" = kvm ]; then
 fi
 # Our own boot arguments come last and must stay what they are: the log depends on them.
 case " $APPEND " in
-*' -- '* | *'"'* | *'
-'*) die "APPEND=$APPEND: must be one line without quotes and without --" ;;
+*' -- '* | *'"'* | *[[:cntrl:]]*) die "APPEND=$APPEND: must be one line without quotes and without --" ;;
 esac
 [ ${#APPEND} -le 1024 ] || die "APPEND=$APPEND: must not be longer than 1024 characters"
 [ -z "$FILES" ] || [ -d "$FILES" ] || die "FILES=$FILES: not a folder"
@@ -62,6 +62,8 @@ esac
 [ "$CMD" ] || [ "$interactive" ] || die "CMD=: must be the command to run in the guest"
 [ ${#CMD} -lt 131072 ] || die "CMD: must not be longer than 128 kB"
 [ "$LOG" = "$build/results/run.log" ] || [ -d "$(dirname "$LOG")" ] || die "LOG=$LOG: no such folder"
+[ ! -d "$LOG" ] || die "LOG=$LOG: must be a file"
+[ ! -e "$LOG" ] || [ -w "$LOG" ] || die "LOG=$LOG: cannot be written"
 [ "$interactive" != -c ] || exit 0
 
 case $ARCH in

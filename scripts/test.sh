@@ -10,7 +10,14 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 own_kernels
-"$top/scripts/run.sh" -c
+# as they are given, and as the guests have them
+"$top/scripts/run.sh" -c 1024
+if [ $# -eq 0 ]; then
+	ARCH=arm64 NUMA=2 MTE=1 "$top/scripts/run.sh" -c
+	ARCH=x86_64 NUMA=2 "$top/scripts/run.sh" -c
+else
+	NUMA=2 "$top/scripts/run.sh" -c
+fi
 results=$build/results/test${1:+-$1}
 tap=$results/tap
 times=$results/times
@@ -86,7 +93,7 @@ guest()
 	guest_log=$results/$(echo "$guest_name" | tr ' ' -)
 	guest_filter='{ print; fflush() }'
 	case $guest_name in
-	*' stock' | *nothp) guest_filter=$(cat "$top/scripts/tap-red.awk") ;;
+	*' stock' | *-nofolios | *-nothp) guest_filter=$(cat "$top/scripts/tap-red.awk") ;;
 	esac
 	: > "$guest_log.status"
 	{
@@ -171,7 +178,7 @@ job_hotplug()
 # mainline's example, where no cgroup was before v1's
 job_thp_anon()
 {
-	guest 'arm64 debug thp_anon' \
+	guest "$arch debug thp_anon" \
 		"THP_ANON_MODES='always always always inherit madvise inherit never never' ./runner" 'bootarg memcg_v1' \
 		APPEND='thp_anon=16K-64K:always;128K,512K:inherit;256K:madvise;1M-2M:never'
 }
@@ -179,7 +186,7 @@ job_thp_anon()
 # what must leave the defaults and say so, and empty tables without a group that pays for them
 job_bad_thp_anon()
 {
-	guest 'arm64 debug bad thp_anon' \
+	guest "$arch debug bad thp_anon" \
 		"THP_ANON_MODES='inherit inherit inherit never never never never inherit' THP_ANON_LOG=64K:sometimes ./runner" 'bootarg free' \
 		APPEND='thp_anon=64K:sometimes cgroup_disable=memory'
 }
@@ -238,7 +245,9 @@ all()
 	x86_64 debug:hotplug
 	arm64 stock:stock
 	arm64 debug:bad_thp_anon
+	x86_64 debug:bad_thp_anon
 	arm64 debug:thp_anon
+	x86_64 debug:thp_anon
 	END
 	for kernel in 'arm64 debug' 'x86_64 debug' 'arm64 stock'; do
 		# shellcheck disable=SC2086 # two words
@@ -250,9 +259,6 @@ all()
 	# Two guests at a time: few tests keep more than one CPU busy. What those in the
 	# background print comes afterwards.
 	worker_beside > "$results/beside.out" &
-	trap 'kill $! 2>/dev/null || :' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
 	worker
 	wait
 	cat "$results/beside.out"
@@ -284,12 +290,12 @@ matrix()
 			races=$results/races
 			"$top/scripts/races.sh" "${image%/arch/*}/System.map" > "$races"
 			;;
-		nothp) programs="tables counts markers free free_race stress" ;; # the rest wants folios
+		nofolios | nothp) programs="tables counts markers free free_race stress" ;; # the rest wants folios
 		voluntary) runner="CYCLES=100000 $runner" ;; # of free, two minutes or so
 		esac
 		guest "$ARCH debug-$variant" "$runner" "$programs" RACES="$races" NUMA=2
 		[ "$variant" != kcsan ] || kcsan_looked
-		[ "$variant" = nothp ] || kunit_ran
+		[ "$variant" = nofolios ] || [ "$variant" = nothp ] || kunit_ran
 	done
 }
 

@@ -44,7 +44,8 @@ objects()
 	done
 }
 
-# diagnose SOURCE OUT OBJECT...: compiler and sparse lines, without line numbers
+# diagnose SOURCE OUT OBJECT...: compiler and sparse lines, without line numbers; of
+# a header each once, whoever includes it
 diagnose()
 {
 	dir=$2
@@ -52,20 +53,21 @@ diagnose()
 	# shellcheck disable=SC2086 # a list
 	kmake "$@" -s -k -j"$JOBS" $no_sanitizers W=1 C=2 > "$dir/log" 2>&1 ||
 		echo "$(grep -c 'Error ' "$dir/log") objects do not compile, see $dir/log"
-	sed -n -e '/note: in included file/d' -e 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" | sort -u
+	sed -n -e '/note: in included file/d' -e 's/^\(src\/[^:]*\):[0-9:]* /\1: /p' "$dir/log" |
+		sort | awk -F : '$1 !~ /\.h$/ || !seen[$0]++'
 }
 
 objects=$(objects)
 kconfig "$source" "$old" "$pristine"
-cmp -s "$old/.config" "$old/lines.config" || rm -f "$old/lines" "$old/objects"
-cp "$old/.config" "$old/lines.config"
+cmp -s "$old/.config" "$old/said.config" || rm -f "$old/said" "$old/objects"
+cp "$old/.config" "$old/said.config"
 todo=$(for object in $objects; do
 	[ ! -f "$source/${object%.o}.c" ] || grep -qxF "$object" "$old/objects" 2> /dev/null || echo "$object"
 done)
 if [ "$todo" ]; then
 	say "$ARCH $pristine: $(echo "$todo" | wc -l) objects of the pristine source, once"
 	# shellcheck disable=SC2086 # a list
-	diagnose "$source" "$old" $todo >> "$old/lines"
+	diagnose "$source" "$old" $todo >> "$old/said"
 	echo "$todo" >> "$old/objects"
 fi
 
@@ -87,7 +89,7 @@ diagnose "$tree" "$new" $objects > "$new/lines"
 {
 	[ "$config" != xen ] || grep -xFf "$old/missing" "$build/check/x86_64-stock-compile$suffix/missing" |
 		sed 's/$/ is compiled by no configuration/'
-	sort -u "$old/lines" 2> /dev/null | comm -13 - "$new/lines"
+	sort "$old/said" 2> /dev/null | comm -13 - "$new/lines"
 } > "$new/added"
 cat "$new/added"
 [ ! -s "$new/added" ]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# One run of a benchmark in the guest; OUT becomes one JSON object.
+# One run of a benchmark in the guest; OUT becomes one JSON object, if it is not
+# that of the same run already.
 #   guest.sh NAME FILES COMMAND OUT 'KERNEL|name|config|boot arguments'
 set -eu
 . "$(dirname "$0")/../../scripts/lib.sh"
@@ -17,6 +18,15 @@ export KERNEL
 IMAGE=$("$top/scripts/kernel.sh" -i)
 export IMAGE APPEND FILES CMD LOG
 
+key=$({
+	echo "$@"
+	cat "$IMAGE"
+	find "$FILES" -type f | sort | xargs -d '\n' cat
+} | sha1sum)
+if [ "$(cat "$out.key" 2> /dev/null)" = "$key" ]; then
+	say "$label $config was done before the interruption"
+	exit
+fi
 say "$label $config"
 {
 	ROOT=debian ICOUNT=1 SMP=1 MEM=2G NUMA=1 MTE=0 ACCEL=tcg TIMEOUT=3000 \
@@ -28,4 +38,5 @@ if [ ! -f "$out.lines" ]; then
 fi
 jq -s --arg kernel "$label" --arg config "$config" \
 	'{kernel: $kernel, config: $config} + (reverse | add)' "$out.lines" > "$out"
+echo "$key" > "$out.key"
 say "$label $config done"

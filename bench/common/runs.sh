@@ -13,9 +13,9 @@ command=$3
 results=$build/results
 need jq
 
-parts=$results/$name.parts
-rm -rf "$parts"
+parts=$results/$name.parts # stays where this is interrupted
 mkdir -p "$parts"
+rm -f "$parts"/run.??
 cat > "$parts/runs"
 
 cut -d '|' -f 1 "$parts/runs" | sort -u | while read -r kernel; do
@@ -25,11 +25,11 @@ ROOT=debian "$top/scripts/root.sh"
 
 split -l 1 "$parts/runs" "$parts/run."
 # shellcheck disable=SC2016 # the inner shell's
-for run in "$parts"/run.*; do echo "$run"; done |
+for run in "$parts"/run.??; do echo "$run"; done |
 	xargs -P 2 -I RUN sh -c '"$1" "$2" "$3" "$4" "$5.json" "$(cat "$5")"' \
 		sh "$top/bench/common/guest.sh" "$name" "$files" "$command" RUN
 
-jq -s --arg bench "$name" '{bench: $bench, runs: .}' "$parts"/run.*.json > "$parts/all"
+jq -s --arg bench "$name" '{bench: $bench, runs: .}' "$parts"/run.??.json > "$parts/all"
 mv "$parts/all" "$results/$name.json"
 rm -r "$parts"
 "$top/bench/report/report.sh" "$name"

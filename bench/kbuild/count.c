@@ -36,6 +36,7 @@
 #define SAMPLE_MILLISECONDS 10
 
 #define STATS "/sys/kernel/mm/transparent_hugepage/hugepages-*kB/stats/anon_fault_alloc"
+#define HUGE_SIZE "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
 #define MAX_SIZES 16
 
 struct job {
@@ -104,14 +105,18 @@ static uint64_t cgroup_number(const struct job *job, const char *file, const cha
 	return read_number(path, key);
 }
 
-/* No size at all on a kernel without large anonymous folios. */
+/* Without large anonymous folios there are huge pages, if anything. */
 static void read_folios(struct folios *folios)
 {
 	glob_t paths;
 
 	folios->sizes = 0;
-	if (glob(STATS, 0, NULL, &paths))
+	if (glob(STATS, 0, NULL, &paths)) {
+		folios->sizes = 1;
+		folios->kilobytes[0] = read_number(HUGE_SIZE, "") >> 10;
+		folios->allocated[0] = read_number("/proc/vmstat", "thp_fault_alloc ");
 		return;
+	}
 	for (size_t i = 0; i < paths.gl_pathc && i < MAX_SIZES; i++) {
 		sscanf(strstr(paths.gl_pathv[i], "hugepages-"), "hugepages-%ukB",
 		       &folios->kilobytes[i]);

@@ -56,6 +56,7 @@ static void fault_at_limit(struct __test_metadata *_metadata, int advice,
 	char *filler = map_new(1024), *vma = map_new(512);
 	struct size_stats stats;
 	int o, found;
+	long max;
 
 	EXPECT_EQ(0, madvise(filler, 1024 * page_size, MADV_NOHUGEPAGE));
 	EXPECT_EQ(0, madvise(vma, 512 * page_size, advice));
@@ -66,6 +67,7 @@ static void fault_at_limit(struct __test_metadata *_metadata, int advice,
 	/* the page table is there before it gets tight */
 	touch(page_at(vma, 511));
 	size_stats(&stats);
+	max = cgroup_get("memory.events", "max");
 
 	leave_room(filler, room);
 	touch(page_at(vma, 37));
@@ -84,6 +86,8 @@ static void fault_at_limit(struct __test_metadata *_metadata, int advice,
 			TH_LOG("anon_fault_fallback of order %d", o);
 		}
 	}
+	/* counted before what may block reclaims, and not for what fails at once */
+	EXPECT_EQ(max, cgroup_get("memory.events", "max"));
 	EXPECT_EQ(0, cgroup_get("memory.events", "oom"));
 	EXPECT_EQ(0, cgroup_get("memory.events", "oom_kill"));
 }
@@ -117,7 +121,7 @@ TEST_F(laf, at_limit)
 	at_limit(_metadata, MADV_NORMAL);
 }
 
-/* An advised VMA may reclaim for its folios, but not kill for them. */
+/* Nor does an advised VMA reclaim, or even kill, for the sake of size. */
 TEST_F(laf, at_limit_advised)
 {
 	at_limit(_metadata, MADV_HUGEPAGE);

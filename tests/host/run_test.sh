@@ -90,6 +90,36 @@ free look 2 1
 look free 8 1
 END
 
+# guarded SIGNAL VICTIM: what a guarded command has left running in a pipeline
+guarded()
+{
+	env --default-signal=INT sh -c '"$@" & echo $! > "$0"; wait' "$tmp/pid" \
+		env --default-signal=INT "$top/scripts/guard.sh" sh -c '
+			trap "" INT; { sh -c "sleep 30.$0; :" | cat; } & sleep 30.$0; :' $$ &
+	shell=$!
+	for _ in $(seq 1 100); do
+		[ "$(pgrep -c -f "^sleep 30.$$")" -ne 2 ] || break
+		sleep 0.1
+	done
+	check "a guarded command runs" is "$(pgrep -c -f "^sleep 30.$$")" 2
+	case $2 in
+	guard.sh) kill -s "$1" "$(cat "$tmp/pid")" ;;
+	caller) kill -s "$1" "$shell" ;;
+	esac
+	wait "$shell" || :
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(pgrep -c -f "^sleep 30.$$")" -ne 0 ] || break
+		sleep 0.2
+	done
+	check "SIG$1 to its $2 ends all of it" is "$(pgrep -c -f "^sleep 30.$$")" 0
+}
+guarded INT guard.sh
+guarded TERM guard.sh
+guarded KILL caller
+status=0
+"$top/scripts/guard.sh" sh -c 'exit 7' || status=$?
+check "its status is the command's" is "$status" 7
+
 # in a copy without build/, so that everything that is made shows
 mkdir "$tmp/copy"
 cp -r "$top/scripts" "$tmp/copy"
@@ -103,7 +133,8 @@ refused()
 	check "shown: $bad" grep -F -e "$bad" "$tmp/err"
 }
 for bad in ARCH=riscv KERNEL=new ROOT=fedora SMP=0 SMP=two SMP=08 SMP=99 MEM=2 MEM=G MEM=2T MEM=-1G MEM=1.5G MEM=10M MEM=99999G \
-	NUMA=3 MTE=yes ICOUNT=2 TIMEOUT=0 TIMEOUT=1m ACCEL=hvf 'APPEND=a "b' 'APPEND=a -- b' FILES=/none LOG=/none/log \
+	NUMA=3 MTE=yes ICOUNT=2 TIMEOUT=0 TIMEOUT=1m ACCEL=hvf 'APPEND=a "b' 'APPEND=a -- b' \
+	"APPEND=a$(printf '\t')--$(printf '\t')b" FILES=/none LOG=/none/log LOG=/tmp \
 	IMAGE=/none LINUX_SRC=/none; do
 	refused "$bad"
 done

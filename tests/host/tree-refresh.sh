@@ -158,6 +158,17 @@ ok 'refresh refuses to choose' refused 'also edited here' refresh
 git -C "$tree" checkout -q mm/folio.c
 git -C "$project" checkout -q mm/folio.c
 
+for line in --- 'diff --git a/mm/swap.c b/mm/swap.c' 'From: x <x@y>'; do
+	sed -i 's/^10$/ten/' "$tree/mm/memory.c"
+	commit "mm: spell ten
+
+$line
+is how a line begins."
+	ok "a message with the line '$line' is refused" refused 'spell ten.*does not survive' refresh
+	git -C "$tree" reset -q --hard HEAD^
+done
+ok 'nothing of these stayed' unchanged
+
 echo new > "$tree/mm/new.c"
 commit 'mm: a new file'
 ok 'a new file that nothing brings is refused' refused "Brings: <path>" refresh

@@ -60,6 +60,13 @@ refused 'MEM=much: ' stress MEM=much
 refused 'ACCEL=xen: ' test-peers ACCEL=xen
 refused 'NUMA=2: ' test-mutants NUMA=2 SMP=1
 refused 'ICOUNT=2: ' bench ICOUNT=2
+refused 'SMP=1 ' test SMP=1
+refused 'MEM=256M: ' test MEM=256M
+refused 'ICOUNT=1: ' test ICOUNT=1
+refused 'MTE=1: ' test MTE=1
+refused 'SMP=1 ' test-mutants SMP=1
+refused 'MEM=512M: ' test-mutants MEM=512M
+refused 'ROOT=foo: ' print-image ROOT=foo
 mkdir "$work/a clone"
 cp -r Makefile scripts "$work/a clone"
 cd "$work/a clone"
