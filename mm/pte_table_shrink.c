@@ -190,7 +190,28 @@ struct pte_table_walk {
 	unsigned long pmds;	/* and pmds, and PUDs */
 	unsigned long freed;
 	u8 pass;		/* of the shrinker, else 0 */
+	bool gathering;		/* tlb is in use */
 };
+
+/*
+ * As long as a gather is open, all others of the mm flush everything, and not only
+ * what they have changed: it is so from the first table of a run that is freed to
+ * the last one, and not for the whole walk.
+ */
+static void begin_gather(struct pte_table_walk *w, struct mm_struct *mm)
+{
+	if (!w->gathering)
+		tlb_gather_mmu(&w->tlb, mm);
+	w->gathering = true;
+}
+
+/* Before mmap_lock is released: see pte_table_try_free(). */
+static void end_gather(struct pte_table_walk *w)
+{
+	if (w->gathering)
+		tlb_finish_mmu(&w->tlb);
+	w->gathering = false;
+}
 
 static int walk_vma(unsigned long start, unsigned long end, struct mm_walk *walk)
 {
@@ -223,6 +244,7 @@ static int walk_pud(pud_t *pud, unsigned long addr, unsigned long next,
 		return 1;
 	}
 	w->pmds -= !!w->pmds;
+	end_gather(w);
 	cond_resched();
 	/* a huge page of PUD size has no tables, and is not split for that */
 	if (pud_trans_huge(pudval) || pud_devmap(pudval))
@@ -235,6 +257,7 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long next,
 		    struct mm_walk *walk)
 {
 	struct pte_table_walk *w = walk->private;
+	bool freed = false;
 
 	/* the next VMA has a part of the same table: that is no second chance */
 	if (pmd == w->last)
@@ -245,10 +268,14 @@ static int walk_pmd(pmd_t *pmd, unsigned long addr, unsigned long next,
 	w->pmds -= !!w->pmds;
 	if (pte_table_looks_empty(pmd, addr)) {
 		w->budget--;
-		if (pte_table_try_free(&w->tlb, pmd, addr, w->pass)) {
-			w->freed++;
-			count_vm_event(PTE_TABLE_FREED_SHRINKER);
-		}
+		begin_gather(w, walk->mm);
+		freed = pte_table_try_free(&w->tlb, pmd, addr, w->pass);
+	}
+	if (freed) {
+		w->freed++;
+		count_vm_event(PTE_TABLE_FREED_SHRINKER);
+	} else {
+		end_gather(w);
 	}
 	cond_resched();
 	return walk_ends(walk->mm, w);
@@ -266,11 +293,9 @@ static void walk_tables(struct mm_struct *mm, struct pte_table_walk *w)
 	mmap_assert_locked(mm);
 	w->last = NULL;
 	w->start = w->next;
-	tlb_gather_mmu(&w->tlb, mm);
 	if (!walk_page_range(mm, w->next, ULONG_MAX, &pte_table_walk_ops, w))
 		w->next = 0;
-	/* before mmap_lock is released: see pte_table_try_free() */
-	tlb_finish_mmu(&w->tlb);
+	end_gather(w);
 }
 
 /**
