@@ -76,7 +76,7 @@ doc_of()
 kernel_doc()
 {
 	(cd "$tree" && brought | xargs -r perl scripts/kernel-doc -none -Werror 2>&1) || return
-	for header in $(tgit diff --name-only --diff-filter=M base HEAD -- '*.h'); do
+	tgit diff --name-only --diff-filter=M base HEAD -- '*.h' | while read -r header; do
 		doc_of base "$header" > "$output.before"
 		doc_of HEAD "$header" | comm -13 "$output.before" - | sed "s|^|$header:|"
 	done > "$output.added"
