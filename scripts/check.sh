@@ -138,7 +138,7 @@ warnings:x86_64:compile no W=1 or sparse line that stock lacks: x86_64
 warnings:x86_64:xen no W=1 or sparse line that stock lacks: x86_64 with Xen, without FREE_USER_PTE
 warnings:arm64:off no W=1 or sparse line that stock lacks: arm64 with LARGE_ANON_FOLIO=n
 matrix:arm64:nosplit:nothp what page tables concern compiles without a warning: no split PTL, THP=n
-matrix:x86_64:nofolios the same: x86_64 with LARGE_ANON_FOLIO=n
+matrix:x86_64:nofolios what page tables concern compiles without a warning: x86_64 with LARGE_ANON_FOLIO=n
 END
 echo "1..$number"
 [ "$failed" -eq 0 ]

@@ -54,7 +54,7 @@ if [ "$ACCEL" = kvm ]; then
 fi
 # Our own boot arguments come last and must stay what they are: the log depends on them.
 case " $APPEND " in
-*' -- '* | *'"'* | *[[:cntrl:]]*) die "APPEND=$APPEND: must be one line without quotes and without --" ;;
+*' -- '* | *'"'* | *[[:cntrl:]]*) die "APPEND=$APPEND: must be one line without tabs, quotes and --" ;;
 esac
 [ ${#APPEND} -le 1024 ] || die "APPEND=$APPEND: must not be longer than 1024 characters"
 [ -z "$FILES" ] || [ -d "$FILES" ] || die "FILES=$FILES: not a folder"

@@ -24,12 +24,14 @@ done
 ROOT=debian "$top/scripts/root.sh"
 
 split -l 1 "$parts/runs" "$parts/run."
+set -- "$parts"/run.??
 # shellcheck disable=SC2016 # the inner shell's
-for run in "$parts"/run.??; do echo "$run"; done |
+printf '%s\n' "$@" |
 	xargs -P 2 -I RUN sh -c '"$1" "$2" "$3" "$4" "$5.json" "$(cat "$5")"' \
 		sh "$top/bench/common/guest.sh" "$name" "$files" "$command" RUN
 
-jq -s --arg bench "$name" '{bench: $bench, runs: .}' "$parts"/run.??.json > "$parts/all"
+# of these only: with other columns an interrupted run may have left more
+printf '%s.json\n' "$@" | xargs jq -s --arg bench "$name" '{bench: $bench, runs: .}' > "$parts/all"
 mv "$parts/all" "$results/$name.json"
 rm -r "$parts"
 "$top/bench/report/report.sh" "$name"

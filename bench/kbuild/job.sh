@@ -29,9 +29,8 @@ compile()
 }
 
 echo 'warm-up' >&2
-largest=kernel/sched/core
-compile anon $largest.o
-rm "/src/$largest.o" "/src/${largest%/*}/.${largest##*/}.o.cmd"
+compile anon kernel/sched/core.o
+rm /src/kernel/sched/core.o /src/kernel/sched/.core.o.cmd
 sync
 echo 'counting' >&2
 # shellcheck disable=SC2046 # one word an object
