@@ -31,6 +31,7 @@ printf '%s\n' "$@" |
 		sh "$top/bench/common/guest.sh" "$name" "$files" "$command" RUN
 
 # of these only: with other columns an interrupted run may have left more
+# shellcheck disable=SC2016 # jq's
 printf '%s.json\n' "$@" | xargs jq -s --arg bench "$name" '{bench: $bench, runs: .}' > "$parts/all"
 mv "$parts/all" "$results/$name.json"
 rm -r "$parts"
