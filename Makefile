@@ -66,7 +66,7 @@ test-peers:	## selftests and stress-ng, unmodified, on stock, patched and 6.12: 
 stress:		## everything at once with every page checked, on the debug kernel of ARCH (can be resumed)
 	scripts/guard.sh scripts/stress.sh
 
-bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: and 6.12, 64K pages)
+bench:		## what a kernel compile costs on stock and patched kernels (PEERS=1: and FREE_USER_PTE=y, 6.12, 64K pages)
 	scripts/guard.sh bench/kbuild/kbuild.sh
 
 bench-mm:	## what the basic memory operations cost, in kernel instructions (PEERS=1: and 6.12)

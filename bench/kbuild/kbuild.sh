@@ -57,9 +57,9 @@ ln "$prepared" "$files"
 	stock|stock|THP=always|
 	stock|stock|THP=never|transparent_hugepage=never
 	release|patched|THP=always|
-	tables|patched|FREE_USER_PTE=y|
 	END
 	[ "$PEERS" = 0 ] || cat <<-END
+	tables|patched|FREE_USER_PTE=y|
 	6.12|6.12|64K=always|thp_anon=64K:always
 	64k|64K pages|THP=always|
 	END
