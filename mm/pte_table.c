@@ -6,6 +6,8 @@
  */
 
 #include <linux/bitfield.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/pgalloc.h>
@@ -236,14 +238,18 @@ static void mark_removed(struct mmu_gather *tlb, struct page *table)
 	table->pte_removed = state.rgos_norm;
 }
 
-static void warn_not_flushed(struct mmu_gather *tlb, unsigned long addr)
+static void warn_not_flushed(struct mmu_gather *tlb, unsigned long start,
+			     unsigned long size)
 {
-	WARN(addr < tlb->tables_start || addr >= tlb->tables_end,
+	WARN(start < tlb->tables_start || start + size > tlb->tables_end,
 	     "PTE table removed, but its walk caches are not flushed\n");
 }
 #else
 static void mark_removed(struct mmu_gather *tlb, struct page *table) { }
-static void warn_not_flushed(struct mmu_gather *tlb, unsigned long addr) { }
+static void warn_not_flushed(struct mmu_gather *tlb, unsigned long start,
+			     unsigned long size)
+{
+}
 #endif
 
 /**
@@ -266,6 +272,7 @@ bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
 	struct mm_struct *mm = tlb->mm;
 	struct page *table;
 	bool freed = false;
+	bool nested;		/* others have a gather of this mm, too */
 	u8 found;
 	spinlock_t *pml;	/* of the table that pmd is in */
 	spinlock_t *ptl;	/* of the table that it points to */
@@ -304,7 +311,8 @@ bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
 	 * or in the gather of somebody who has not come to its end yet.
 	 */
 	flush_tlb_batched_pending(mm);
-	if (mm_tlb_flush_nested(mm))
+	nested = mm_tlb_flush_nested(mm);
+	if (nested)
 		tlb_flush_pte_range(tlb, addr & PMD_MASK, PMD_SIZE);
 
 	pmd_clear(pmd);
@@ -317,7 +325,10 @@ bool pte_table_try_free(struct mmu_gather *tlb, pmd_t *pmd, unsigned long addr,
 	 * break before make) or maps a huge page over what is still cached.
 	 */
 	tlb_flush_mmu_tlbonly(tlb);
-	warn_not_flushed(tlb, addr);
+	if (nested)
+		warn_not_flushed(tlb, addr & PMD_MASK, PMD_SIZE);
+	else
+		warn_not_flushed(tlb, addr, 1);
 	freed = true;
 
 unlock_table:
@@ -412,6 +423,43 @@ late_initcall(pte_table_init_sysctls);
 #endif /* CONFIG_FREE_USER_PTE */
 
 #ifdef CONFIG_DEBUG_FREE_USER_PTE
+u32 pte_table_late_pid;
+static u32 pte_table_overtaken;
+
+/**
+ * pte_table_late - let others free a table before this thread locks it, or reads it
+ * @pmd: the entry
+ * @pmdval: what was read there
+ *
+ * For tests, which write the PID of a thread to pte_table_late in debugfs: whenever it
+ * has found a table, it waits for that to be freed, a millisecond at most.
+ * pte_table_overtaken says how often it was.
+ *
+ * Context: that of the caller of pte_table_enter(), in its RCU section.
+ */
+void pte_table_late(pmd_t *pmd, pmd_t pmdval)
+{
+	unsigned int tries;
+
+	if (current->pid != READ_ONCE(pte_table_late_pid))
+		return;
+	for (tries = 0; tries < 500; tries++) {
+		if (!pte_map_recheck(pmd, pmdval)) {
+			WRITE_ONCE(pte_table_overtaken, pte_table_overtaken + 1);
+			return;
+		}
+		udelay(2);
+	}
+}
+
+static int __init pte_table_late_init(void)
+{
+	debugfs_create_u32("pte_table_late", 0600, NULL, &pte_table_late_pid);
+	debugfs_create_u32("pte_table_overtaken", 0400, NULL, &pte_table_overtaken);
+	return 0;
+}
+late_initcall(pte_table_late_init);
+
 /**
  * pte_table_verify - compare the count of a table with its entries
  * @pte: any PTE of the table

@@ -345,23 +345,29 @@ static unsigned int nr_mms(struct list_head *mms)
 }
 
 /*
- * Of a long list only a part is counted, each time the next one. A count is the
- * beginning of a pass: what is asked for may be more than there is, and is scanned
- * again then, and that is no second chance.
+ * Of a long list only the part that the next scan begins with is counted, or nothing
+ * would ever be found if count and scan took turns. A scan goes on from there; where it
+ * finds nothing to do, the next count does. A count is the beginning of a pass: what is
+ * asked for may be more than there is, and is scanned again then, and that is no second
+ * chance.
  */
 static unsigned long shrinker_count(struct shrinker *shrinker,
 				    struct shrink_control *sc)
 {
 	struct list_head *mms = mms_of(sc->memcg);
+	unsigned int left = pte_table_shrinks() ? MMS_AT_ONCE : 0;
 	struct mm_struct *mm;
 	unsigned long empty;
-	unsigned int i;
 
 	spin_lock(&pte_table_lock);
 	/* not without the lock: rotate() has the only one out of the list for a moment */
 	empty = list_empty(mms) ? SHRINK_EMPTY : 0;
-	for (i = pte_table_shrinks() ? nr_mms(mms) : 0; i; i--) {
-		mm = rotate(mms);
+	list_for_each_entry(mm, mms, pte_tables.list) {
+		if (!left--) {
+			if (!empty)
+				list_rotate_to_front(&mm->pte_tables.list, mms);
+			break;
+		}
 		empty += atomic_long_read(&mm->pte_tables.nr_empty);
 		/* never 0 */
 		WRITE_ONCE(mm->pte_tables.pass, mm->pte_tables.pass % U8_MAX + 1);

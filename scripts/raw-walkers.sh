@@ -14,8 +14,8 @@ raw='pte_offset_map(_lock)?|pte_offset_kernel|pte_lockptr|pte_alloc_map|pmd_page
 raw="$raw|pmd_page_paddr|pte_offset_(phys|kimg)|pte_set_fixmap_offset|get_user_mapping_size"
 raw="$raw|lookup_address_in_pgd(_attr)?"
 raw="\\<($raw)\\("
-# A line of a comment is a match as a whole, and begins with no letter.
-comment='^[[:space:]]*(/\*|\*[[:space:]/]|\*$).*'
+# A comment, or a line of it, is a match as a whole, and begins with no letter.
+comment='^[[:space:]]*(/\*([^*]|\*+[^*/])*(\*+/)?|\*[[:space:]].*|\*$)'
 
 # places: FILE:LINE:NAME( of all that are in the files on standard input
 places()

@@ -32,7 +32,7 @@ programs="policy orders stats optout fallback race uffd mlock memcg protnone for
 
 # what has something to do with a second node
 numa_programs="numa numa_calls numa_balance migrating stress"
-numa_runner="./runner free_race -t migrated -- tables -t numa_hints --"
+numa_runner="./runner free_race -t migrated -- free_race -t numa_hints -- tables -t numa_hints --"
 
 table_programs="race uffd mlock fork reuse zap swap split move tables thp counts markers free free_race stress"
 

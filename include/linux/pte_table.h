@@ -101,13 +101,29 @@ static inline bool pte_map_recheck(pmd_t *pmd, pmd_t pmdval)
 
 #endif /* CONFIG_FREE_USER_PTE */
 
+#ifdef CONFIG_DEBUG_FREE_USER_PTE
+extern u32 pte_table_late_pid;
+void pte_table_late(pmd_t *pmd, pmd_t pmdval);
+#endif
+
+/* Here is where tables are lost: a test can have a thread be late. */
+static inline void pte_table_may_be_late(pmd_t *pmd, pmd_t pmdval)
+{
+#ifdef CONFIG_DEBUG_FREE_USER_PTE
+	if (unlikely(READ_ONCE(pte_table_late_pid)))
+		pte_table_late(pmd, pmdval);
+#endif
+}
+
 /* Whoever is told that there is a table is in the RCU section that keeps it. */
 static __always_inline bool pte_table_enter(pmd_t *pmd, pmd_t *pmdval)
 {
 	pte_table_read_lock();
 	*pmdval = pmd_read_atomic(pmd);
-	if (likely(pmd_is_table(*pmdval)))
+	if (likely(pmd_is_table(*pmdval))) {
+		pte_table_may_be_late(pmd, *pmdval);
 		return true;
+	}
 
 	pte_table_read_unlock();
 	pte_table_missing(pmd);

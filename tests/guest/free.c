@@ -712,6 +712,33 @@ TEST_F(stock, moved_empty)
 }
 
 /* To another place in the same table: it has not been empty in between. */
+/* Who clears entries and flushes later is waited for where a table goes, or is passed over. */
+TEST_F(stock, batched_flush)
+{
+	static const char flush[] = "flush_tlb_batched_pending";
+	long tables = 16, hits;
+	size_t len = tables * PMD * page_size;
+	char *vma, *to;
+
+	if (!reclaim_begin("0"))
+		SKIP(return, NO_RECLAIM);
+	vma = empty_tables(tables);
+	/* not by whole tables */
+	to = page_at(reserve(tables * PMD + 1), 1);
+	if (!hits_begin(flush))
+		SKIP(return, "no flush is batched here");
+	ASSERT_EQ(to, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	hits = hits_end(flush);
+	TH_LOG("mremap has asked %ld times", hits);
+	EXPECT_LE(tables, hits);
+	vma = empty_tables(tables);
+	ASSERT_TRUE(hits_begin(flush));
+	EXPECT_EQ(0, reclaim_tables_of(getpid(), "1"));
+	hits = hits_end(flush);
+	TH_LOG("reclaim_pte_tables has asked %ld times", hits);
+	EXPECT_LE(tables, hits);
+}
+
 TEST_F(stock, moved_inside)
 {
 	struct tables was;
@@ -962,6 +989,60 @@ TEST_F(stock, cgroup)
 }
 
 /* The tables of a process belong to two groups, and are used and empty by turns. */
+#define MMS_AT_ONCE	256	/* address spaces that a pass of the shrinker looks at */
+
+/* The first half of twice as many has an empty table each, the others have had one. */
+static void have_been_empty(void)
+{
+	pid_t pids[2 * MMS_AT_ONCE];
+	bool ok = cgroup_enter();
+	int i;
+
+	for (i = 0; i < 2 * MMS_AT_ONCE; i++) {
+		pids[i] = child();
+		if (!pids[i]) {
+			char *vma;
+
+			reclaim_tables_of(getpid(), "1");
+			vma = empty_tables(1);
+			if (i >= MMS_AT_ONCE)
+				touch(vma);
+			raise(SIGSTOP);
+			_exit(0);
+		}
+		ok = ok && waitpid(pids[i], NULL, WUNTRACED) == pids[i];
+	}
+	raise(ok ? SIGSTOP : SIGKILL);
+	for (i = 0; i < 2 * MMS_AT_ONCE; i++) {
+		kill(pids[i], SIGCONT);
+		ok = child_ok(pids[i]) && ok;
+	}
+	_exit(!ok);
+}
+
+TEST_F(stock, more_than_at_once)
+{
+	struct tables was;
+	int status;
+	pid_t pid;
+
+	if (!reclaim_begin("1"))
+		SKIP(return, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return, NO_CGROUP);
+	ASSERT_TRUE(cgroup_create());
+	tables_read(&was);
+	pid = child();
+	if (!pid)
+		have_been_empty();
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_SINCE(&was, .empty = MMS_AT_ONCE, .refilled = MMS_AT_ONCE);
+	shrink_tables();
+	EXPECT_SINCE(&was, .shrinker = MMS_AT_ONCE, .refilled = MMS_AT_ONCE);
+	end(_metadata, pid);
+}
+
 TEST_F(stock, two_groups)
 {
 	char *inherited;

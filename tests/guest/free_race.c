@@ -525,6 +525,108 @@ static void swap_in_vain(struct actor *a)
 		check(a, page, written_word(page, a->rounds), found);
 }
 
+/*
+ * Somebody else has what is swapped out, too: then it is read by way of the swap cache, and
+ * with what lies beside it in the table.
+ */
+static void swap_ahead_in_vain(struct actor *a)
+{
+	size_t page = MINE + 8, i;
+	uint64_t found;
+	pid_t pid;
+
+	if (a->fd) {
+		usleep(any(a, 500));
+		drop(a, page, 8);
+		return;
+	}
+	for (i = page; i < page + 8; i++)
+		set_words(page_at(arena, i), written_word(i, a->rounds));
+	madvise(page_at(arena, page), 8 * page_size, MADV_PAGEOUT);
+	pid = child();
+	if (!pid)
+		for (;;)
+			pause();
+	for (i = page; i < page + 8; i++) {
+		found = word_of(page_at(arena, i), any(a, 2));
+		if (found)
+			check(a, i, written_word(i, a->rounds), found);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void use_swap_ahead(struct __test_metadata *_metadata, struct actor *a)
+{
+	use_swap(_metadata, a);
+	ASSERT_EQ(0, setting("/proc/sys/vm/page-cluster", "5"));
+}
+
+/* Two of them: one uses a page from both nodes in turn, which the other drops. */
+static void hint(struct actor *a)
+{
+	size_t page = MINE + 8;
+	uint64_t found;
+	int i;
+
+	if (a->fd) {
+		usleep(any(a, 2000));
+		drop(a, page, 1);
+		return;
+	}
+	set_words(page_at(arena, page), written_word(page, a->rounds));
+	pin_cpu(a->rounds / 16 % 2 ? sysconf(_SC_NPROCESSORS_ONLN) - 1 : 0);
+	for (i = 0; i < 100; i++) {
+		found = word_of(page_at(arena, page), any(a, 2));
+		if (found)
+			check(a, page, written_word(page, a->rounds), found);
+	}
+}
+
+static void scan_for_hints(struct __test_metadata *_metadata, struct actor *a)
+{
+	want_two_nodes(_metadata, a);
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
+	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "50");
+	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
+}
+
+#define LRU_GEN "/sys/kernel/debug/lru_gen"
+
+/* A new generation of the first node's pages, for which the tables are walked. */
+static void age(struct actor *a)
+{
+	unsigned long newest = 0, generation;
+	FILE *f = fopen(LRU_GEN, "re");
+	int memcg = 0, node = -1;
+	char line[256], path[2];
+
+	write_theirs(a);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "memcg %d %1s", &memcg, path) == 2)
+			continue;
+		/* of the root, which is the first */
+		if (sscanf(line, " node %d", &node) == 1 && node)
+			break;
+		if (sscanf(line, " %lu", &generation) == 1)
+			newest = generation;
+	}
+	if (f)
+		fclose(f);
+	snprintf(line, sizeof(line), "+ %d 0 %lu 1 1", memcg, newest);
+	/* not if there is a new one already */
+	a->effects += !write_file(LRU_GEN, line);
+	check_and_drop_theirs(a);
+}
+
+static void use_generations(struct __test_metadata *_metadata, struct actor *a)
+{
+	(void)a;
+	if (setting("/sys/kernel/mm/lru_gen/enabled", "y"))
+		SKIP(return, "this test wants CONFIG_LRU_GEN");
+}
+
 /* What has been swapped out is looked for in all tables, and brought back. */
 static void swap_no_more(struct actor *a)
 {
@@ -853,6 +955,7 @@ struct opponent {
 	void (*process)(struct actor *a);	/* somebody else does that all the time */
 	const char *mode;	/* "3" */
 	const char *event;	/* of /proc/vmstat, that is an effect of the act */
+	const char *thread;	/* of the kernel, that walks the tables; else the first of them */
 	int threads;		/* 1 */
 	bool effect;		/* it has to have one: act counts it, or the event */
 	bool loose, keeps;
@@ -866,6 +969,19 @@ static void __attribute__((noreturn)) repeat(void (*act)(struct actor *a))
 	for (; !a.wrong; a.rounds++)
 		act(&a);
 	_exit(1);
+}
+
+/* Who walks the tables then finds them gone more often than he would by himself. */
+static bool let_be_late(const struct opponent *o, struct actor *a)
+{
+	pid_t tid;
+
+	if (o->thread)
+		return late_begin(kernel_thread(o->thread));
+	do {
+		tid = __atomic_load_n(&a->tid, __ATOMIC_RELAXED);
+	} while (!tid);
+	return late_begin(tid);
 }
 
 static bool wait_for_empty(const struct tables *was)
@@ -896,7 +1012,7 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 	int threads = o->threads ?: 1, i, status, more = MORE_ROUNDS;
 	unsigned long effects;
 	struct tables was, now;
-	long without_entries;
+	long without_entries, overtaken = -1;
 	pid_t pid = 0;
 
 	if (!reclaim_begin(o->mode ?: "3"))
@@ -928,6 +1044,10 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 	do {
 		act_for(&zapper, 1, 2);
 	} while (o->effect && effects_of(o, actors) == effects && more--);
+	if (let_be_late(o, actors)) {
+		act_for(&zapper, 1, 2);
+		overtaken = late_end();
+	}
 	actors_stop(actors, threads);
 	effects = effects_of(o, actors) - effects;
 	EXPECT_EQ(0, zapper.wrong);
@@ -943,6 +1063,8 @@ static void against(struct __test_metadata *_metadata, const struct opponent *o)
 	       zapper.rounds, actors[0].rounds, now.inplace, now.shrinker, now.refilled);
 	if (o->effect || o->event)
 		TH_LOG("the opponent had an effect %lu times", effects);
+	if (overtaken >= 0)
+		TH_LOG("the opponent has lost a table %ld times", overtaken);
 	/* else nothing was tried here */
 	EXPECT_LT(0, now.inplace + now.shrinker);
 	if (o->effect)
@@ -973,7 +1095,7 @@ AGAINST(numa_maps, .act = read_numa_maps)
 AGAINST(pagemap, .act = read_pagemap, .setup = open_pagemap)
 AGAINST(refs_cleared, .act = clear_refs)
 AGAINST(in_core, .act = look_in_core)
-AGAINST(ksm, .act = be_alike, .setup = start_ksm, .effect = true)
+AGAINST(ksm, .act = be_alike, .thread = "ksmd", .setup = start_ksm, .effect = true)
 AGAINST(uffd_missing, .act = fill_missing, .setup = watch_missing, .fresh = 3ULL << 60,
 	.effect = true)
 AGAINST(uffd_zero, .act = fill_missing, .setup = watch_missing, .effect = true)
@@ -989,6 +1111,11 @@ AGAINST(compacted, .act = compact, .event = "pgmigrate_success")
 AGAINST(swapped, .act = swap_pages, .setup = use_swap, .event = "pswpin", .effect = true)
 AGAINST(swapped_in_vain, .act = swap_in_vain, .setup = use_swap, .threads = 2,
 	.event = "pswpin", .effect = true)
+AGAINST(swapped_ahead, .act = swap_ahead_in_vain, .setup = use_swap_ahead, .threads = 2,
+	.event = "swap_ra", .effect = true)
+AGAINST(numa_hints, .act = hint, .setup = scan_for_hints, .threads = 2,
+	.event = "numa_hint_faults", .effect = true)
+AGAINST(aged, .act = age, .setup = use_generations, .effect = true)
 AGAINST(swapoff, .act = swap_no_more, .setup = use_swap, .event = "pswpin", .effect = true)
 AGAINST(freed, .act = free_pages, .process = shrink_all, .effect = true)
 AGAINST(vm_readv, .act = read_from_outside)
@@ -1001,7 +1128,7 @@ AGAINST(file_reclaimed, .act = reclaim_file, .setup = share_and_swap, .keeps = t
 AGAINST(file_collapsed, .act = collapse_file, .setup = share_and_collapse, .loose = true,
 	.keeps = true, .effect = true)
 AGAINST(collapsed, .act = collapse_table, .setup = allow_huge, .effect = true)
-AGAINST(khugepaged, .act = wait_for_khugepaged, .setup = use_huge, .effect = true)
+AGAINST(khugepaged, .act = wait_for_khugepaged, .thread = "khugepaged", .setup = use_huge, .effect = true)
 AGAINST(locked, .act = lock)
 AGAINST(protected, .act = protect)
 AGAINST(asked_for, .act = zap_small, .process = ask_for_it)
@@ -1013,9 +1140,16 @@ AGAINST(cgroup, .act = zap_small, .setup = use_cgroup, .process = reclaim_cgroup
  * The end of a process
  */
 
+/* As long as it is there. */
+static void ask_for_that(struct actor *a)
+{
+	reclaim_tables_of(a->fd, "1");
+}
+
 /* By its own exit, by a signal, and reaped by somebody else as the OOM killer's are. */
 TEST_F(stock, exit)
 {
+	struct actor asker = { .act = ask_for_that };
 	unsigned long rounds, reaped = 0;
 	struct tables was;
 	double end;
@@ -1046,10 +1180,13 @@ TEST_F(stock, exit)
 		}
 		usleep(2000 + time);
 		fd = syscall(__NR_pidfd_open, pid, 0);
+		asker.fd = pid;
+		actors_start(&asker, 1);
 		if (rounds % 3)
 			kill(pid, SIGKILL);
 		if (rounds % 3 == 2)
 			reaped += !syscall(__NR_process_mrelease, fd, 0);
+		actors_stop(&asker, 1);
 		close(fd);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_TRUE(rounds % 3 ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL :

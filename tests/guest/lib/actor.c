@@ -19,6 +19,7 @@ static void *repeat(void *arg)
 {
 	struct actor *a = arg;
 
+	__atomic_store_n(&a->tid, gettid(), __ATOMIC_RELAXED);
 	do {
 		a->act(a);
 		a->rounds++;
@@ -32,6 +33,7 @@ void actors_start(struct actor *actors, size_t nr)
 
 	for (i = 0; i < nr; i++) {
 		actors[i].stop = false;
+		actors[i].tid = 0;
 		actors[i].random = rnd(1U << 31);
 		if (pthread_create(&actors[i].thread, NULL, repeat, &actors[i])) {
 			perror("pthread_create");

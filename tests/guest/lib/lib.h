@@ -137,10 +137,13 @@ void shrink_tables(void);
 int reclaim_tables_of(pid_t pid, const char *text);
 void tables_keep_upper(const void *addr);
 long tables_without_entries(void);
+bool late_begin(pid_t tid);
+long late_end(void);
 
 /* process.c */
 pid_t child(void);		/* fork; the child dies with its parent */
 bool child_ok(pid_t pid);	/* waits; true when it exited with 0 */
+pid_t kernel_thread(const char *name);	/* 0: there is none */
 void pin_cpu(int cpu);
 double seconds(void);		/* on a clock that only goes forward */
 
@@ -151,6 +154,7 @@ struct actor {
 	int fd;
 	void *data;
 	pthread_t thread;
+	pid_t tid;		/* 0: has not begun */
 	bool stop;
 	unsigned long rounds;
 	unsigned long wrong;

@@ -162,3 +162,27 @@ long tables_without_entries(void)
 	close(fd);
 	return tables_of(getpid()) - used;
 }
+
+#define LATE "/sys/kernel/debug/pte_table_late"
+#define OVERTAKEN "/sys/kernel/debug/pte_table_overtaken"
+static long overtaken;
+
+/*
+ * Where a thread finds a table, it waits for somebody to free it, until late_end(). False
+ * where the kernel has no CONFIG_DEBUG_FREE_USER_PTE.
+ */
+bool late_begin(pid_t tid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", tid);
+	overtaken = number_in(OVERTAKEN, NULL);
+	return overtaken >= 0 && !setting(LATE, text);
+}
+
+/* How often that has happened. */
+long late_end(void)
+{
+	setting(LATE, "0");
+	return number_in(OVERTAKEN, NULL) - overtaken;
+}
