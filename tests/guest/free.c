@@ -730,7 +730,8 @@ TEST_F(stock, batched_flush)
 	ASSERT_EQ(to, mremap(vma, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	hits = hits_end(flush);
 	TH_LOG("mremap has asked %ld times", hits);
-	EXPECT_LE(tables, hits);
+	/* the unmapping at its end asks for each of them, too */
+	EXPECT_LE(2 * tables, hits);
 	vma = empty_tables(tables);
 	ASSERT_TRUE(hits_begin(flush));
 	EXPECT_EQ(0, reclaim_tables_of(getpid(), "1"));
