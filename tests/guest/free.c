@@ -711,7 +711,6 @@ TEST_F(stock, moved_empty)
 	EXPECT_TRUE(zeroed(to, 3 * PMD));
 }
 
-/* To another place in the same table: it has not been empty in between. */
 /* Who clears entries and flushes later is waited for where a table goes, or is passed over. */
 TEST_F(stock, batched_flush)
 {
@@ -740,6 +739,7 @@ TEST_F(stock, batched_flush)
 	EXPECT_LE(tables, hits);
 }
 
+/* To another place in the same table: it has not been empty in between. */
 TEST_F(stock, moved_inside)
 {
 	struct tables was;
@@ -931,6 +931,17 @@ TEST_F(stock, second_chance)
 	EXPECT_LT(0, spared);
 }
 
+/* For the shrinker only, in a cgroup; else the test is skipped. */
+static bool begin_with_cgroup(struct __test_metadata *_metadata)
+{
+	if (!reclaim_begin("1"))
+		SKIP(return false, NO_RECLAIM);
+	if (!cgroup_here())
+		SKIP(return false, NO_CGROUP);
+	ASSERT_TRUE(cgroup_create());
+	return true;
+}
+
 /* In the cgroup: has empty tables and stops until it may end. */
 static pid_t start_with_tables(struct __test_metadata *_metadata, size_t tables)
 {
@@ -964,11 +975,8 @@ TEST_F(stock, cgroup)
 	pid_t pid;
 	int i, try;
 
-	if (!reclaim_begin("1"))
-		SKIP(return, NO_RECLAIM);
-	if (!cgroup_here())
-		SKIP(return, NO_CGROUP);
-	ASSERT_TRUE(cgroup_create());
+	if (!begin_with_cgroup(_metadata))
+		return;
 	empty_tables(TABLES);
 	for (i = 0; i < 2; i++) {
 		pid = start_with_tables(_metadata, TABLES);
@@ -989,7 +997,6 @@ TEST_F(stock, cgroup)
 	EXPECT_EQ(0, cgroup_leak());
 }
 
-/* The tables of a process belong to two groups, and are used and empty by turns. */
 #define MMS_AT_ONCE	256	/* address spaces that a pass of the shrinker looks at */
 
 /* The first half of twice as many has an empty table each, the others have had one. */
@@ -1021,17 +1028,15 @@ static void have_been_empty(void)
 	_exit(!ok);
 }
 
+/* Those that have one are counted, and scanned. */
 TEST_F(stock, more_than_at_once)
 {
 	struct tables was;
 	int status;
 	pid_t pid;
 
-	if (!reclaim_begin("1"))
-		SKIP(return, NO_RECLAIM);
-	if (!cgroup_here())
-		SKIP(return, NO_CGROUP);
-	ASSERT_TRUE(cgroup_create());
+	if (!begin_with_cgroup(_metadata))
+		return;
 	tables_read(&was);
 	pid = child();
 	if (!pid)
@@ -1044,6 +1049,7 @@ TEST_F(stock, more_than_at_once)
 	end(_metadata, pid);
 }
 
+/* The tables of a process belong to two groups, and are used and empty by turns. */
 TEST_F(stock, two_groups)
 {
 	char *inherited;
@@ -1051,11 +1057,8 @@ TEST_F(stock, two_groups)
 	pid_t pid;
 	int try;
 
-	if (!reclaim_begin("1"))
-		SKIP(return, NO_RECLAIM);
-	if (!cgroup_here())
-		SKIP(return, NO_CGROUP);
-	ASSERT_TRUE(cgroup_create());
+	if (!begin_with_cgroup(_metadata))
+		return;
 	inherited = map_sparse(1);
 	touch(inherited);
 	pid = child();
@@ -1087,11 +1090,8 @@ TEST_F(stock, limit)
 	size_t tables = 1024, pages = 512, i;
 	pid_t pid;
 
-	if (!reclaim_begin("1"))
-		SKIP(return, NO_RECLAIM);
-	if (!cgroup_here())
-		SKIP(return, NO_CGROUP);
-	ASSERT_TRUE(cgroup_create());
+	if (!begin_with_cgroup(_metadata))
+		return;
 	pid = child();
 	if (!pid) {
 		char text[32], *vma = map_small(pages);

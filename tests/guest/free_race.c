@@ -507,22 +507,33 @@ static void use_swap(struct __test_metadata *_metadata, struct actor *a)
 	ASSERT_TRUE(swap_on(16384));
 }
 
+/* A page of this thread's, which another one may have dropped since. */
+static void check_or_dropped(struct actor *a, size_t page)
+{
+	uint64_t found = word_of(page_at(arena, page), any(a, 2));
+
+	if (found)
+		check(a, page, written_word(page, a->rounds), found);
+}
+
+static void drop_soon(struct actor *a, size_t page, size_t nr, useconds_t time)
+{
+	usleep(any(a, time));
+	drop(a, page, nr);
+}
+
 /* Two of them: one brings back what the other drops meanwhile. */
 static void swap_in_vain(struct actor *a)
 {
 	size_t page = MINE + 8;
-	uint64_t found;
 
 	if (a->fd) {
-		usleep(any(a, 500));
-		drop(a, page, 1);
+		drop_soon(a, page, 1, 500);
 		return;
 	}
 	set_words(page_at(arena, page), written_word(page, a->rounds));
 	madvise(page_at(arena, page), page_size, MADV_PAGEOUT);
-	found = word_of(page_at(arena, page), any(a, 2));
-	if (found)
-		check(a, page, written_word(page, a->rounds), found);
+	check_or_dropped(a, page);
 }
 
 /*
@@ -531,13 +542,15 @@ static void swap_in_vain(struct actor *a)
  */
 static void swap_ahead_in_vain(struct actor *a)
 {
+	static bool reading;	/* else there is nothing in the swap to drop */
 	size_t page = MINE + 8, i;
-	uint64_t found;
 	pid_t pid;
 
 	if (a->fd) {
-		usleep(any(a, 500));
-		drop(a, page, 8);
+		if (__atomic_load_n(&reading, __ATOMIC_RELAXED))
+			drop_soon(a, page, 8, 500);
+		else
+			usleep(50);
 		return;
 	}
 	for (i = page; i < page + 8; i++)
@@ -547,11 +560,10 @@ static void swap_ahead_in_vain(struct actor *a)
 	if (!pid)
 		for (;;)
 			pause();
-	for (i = page; i < page + 8; i++) {
-		found = word_of(page_at(arena, i), any(a, 2));
-		if (found)
-			check(a, i, written_word(i, a->rounds), found);
-	}
+	__atomic_store_n(&reading, true, __ATOMIC_RELAXED);
+	for (i = page; i < page + 8; i++)
+		check_or_dropped(a, i);
+	__atomic_store_n(&reading, false, __ATOMIC_RELAXED);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }
@@ -566,30 +578,22 @@ static void use_swap_ahead(struct __test_metadata *_metadata, struct actor *a)
 static void hint(struct actor *a)
 {
 	size_t page = MINE + 8;
-	uint64_t found;
 	int i;
 
 	if (a->fd) {
-		usleep(any(a, 2000));
-		drop(a, page, 1);
+		drop_soon(a, page, 1, 2000);
 		return;
 	}
 	set_words(page_at(arena, page), written_word(page, a->rounds));
 	pin_cpu(a->rounds / 16 % 2 ? sysconf(_SC_NPROCESSORS_ONLN) - 1 : 0);
-	for (i = 0; i < 100; i++) {
-		found = word_of(page_at(arena, page), any(a, 2));
-		if (found)
-			check(a, page, written_word(page, a->rounds), found);
-	}
+	for (i = 0; i < 100; i++)
+		check_or_dropped(a, page);
 }
 
 static void scan_for_hints(struct __test_metadata *_metadata, struct actor *a)
 {
 	want_two_nodes(_metadata, a);
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "50");
-	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
+	ASSERT_EQ(0, balance_often());
 }
 
 #define LRU_GEN "/sys/kernel/debug/lru_gen"
@@ -1128,7 +1132,8 @@ AGAINST(file_reclaimed, .act = reclaim_file, .setup = share_and_swap, .keeps = t
 AGAINST(file_collapsed, .act = collapse_file, .setup = share_and_collapse, .loose = true,
 	.keeps = true, .effect = true)
 AGAINST(collapsed, .act = collapse_table, .setup = allow_huge, .effect = true)
-AGAINST(khugepaged, .act = wait_for_khugepaged, .thread = "khugepaged", .setup = use_huge, .effect = true)
+AGAINST(khugepaged, .act = wait_for_khugepaged, .thread = "khugepaged", .setup = use_huge,
+	.effect = true)
 AGAINST(locked, .act = lock)
 AGAINST(protected, .act = protect)
 AGAINST(asked_for, .act = zap_small, .process = ask_for_it)

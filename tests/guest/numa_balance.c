@@ -12,7 +12,6 @@
 
 #define PAGES 1024
 
-#define BALANCING "/sys/kernel/debug/sched/numa_balancing/"
 #define SECONDS 40	/* for what takes less than one on an idle host */
 
 static char *filled_on(struct __test_metadata *_metadata, int node, int order)
@@ -37,10 +36,7 @@ static char *filled_on(struct __test_metadata *_metadata, int node, int order)
 static void balance(struct __test_metadata *_metadata, char *vma)
 {
 	ASSERT_EQ(0, syscall(__NR_mbind, vma, PAGES * page_size, MPOL_DEFAULT, NULL, 0, 0));
-	setting(BALANCING "scan_delay_ms", "10");
-	setting(BALANCING "scan_period_min_ms", "10");
-	setting(BALANCING "scan_period_max_ms", "50");
-	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
+	ASSERT_EQ(0, balance_often());
 }
 
 /* From the end, so that the first hint of a folio is for its last page. */

@@ -268,10 +268,7 @@ TEST_F(stock, numa_hints)
 
 	if (!two_nodes())
 		SKIP(return, "this test wants a guest with NUMA=2");
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_delay_ms", "10");
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "10");
-	setting("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "50");
-	ASSERT_EQ(0, setting("/proc/sys/kernel/numa_balancing", "1"));
+	ASSERT_EQ(0, balance_often());
 	enable_orders(0);
 	fill(vma, PMD, TAG);
 	faults = vmstat("numa_hint_faults");

@@ -177,6 +177,7 @@ int write_protect(int fd, const void *vma, size_t pages, bool on);
 
 /* node.c */
 bool two_nodes(void);		/* a guest with NUMA=2 */
+int balance_often(void);	/* between them */
 int bind_to(void *addr, size_t pages, int node, unsigned int flags);
 int node_of(void *addr);	/* of the page there, or -errno */
 size_t on_node(void *addr, size_t pages, int node);	/* how many of them */

@@ -7,9 +7,20 @@
 
 #include "lib.h"
 
+#define BALANCING "/sys/kernel/debug/sched/numa_balancing/"
+
 bool two_nodes(void)
 {
 	return !access("/sys/devices/system/node/node1", F_OK);
+}
+
+/* Automatic balancing is on, and hint faults come soon. 0 or -errno. */
+int balance_often(void)
+{
+	setting(BALANCING "scan_delay_ms", "10");
+	setting(BALANCING "scan_period_min_ms", "10");
+	setting(BALANCING "scan_period_max_ms", "50");
+	return setting("/proc/sys/kernel/numa_balancing", "1");
 }
 
 /* 0 or -errno; @flags are those of mbind(). */

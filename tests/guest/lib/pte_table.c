@@ -169,7 +169,7 @@ static long overtaken;
 
 /*
  * Where a thread finds a table, it waits for somebody to free it, until late_end(). False
- * where the kernel has no CONFIG_DEBUG_FREE_USER_PTE.
+ * if there is no such thread, or the kernel has no CONFIG_DEBUG_FREE_USER_PTE.
  */
 bool late_begin(pid_t tid)
 {
@@ -177,7 +177,7 @@ bool late_begin(pid_t tid)
 
 	snprintf(text, sizeof(text), "%d", tid);
 	overtaken = number_in(OVERTAKEN, NULL);
-	return overtaken >= 0 && !setting(LATE, text);
+	return tid && overtaken >= 0 && !setting(LATE, text);
 }
 
 /* How often that has happened. */
