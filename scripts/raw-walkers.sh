@@ -9,7 +9,7 @@ set -eu
 found=$(mktemp)
 trap 'rm -f "$found" "$found.diff"' EXIT
 
-raw='pte_offset_map(_lock)?|pte_offset_kernel|pte_lockptr|pte_alloc_map|pmd_page_vaddr'
+raw='pte_offset_map(_lock)?|pmd_pgtable|pte_offset_kernel|pte_lockptr|pte_alloc_map|pmd_page_vaddr'
 # what only arm64 or x86 has
 raw="$raw|pmd_page_paddr|pte_offset_(phys|kimg)|pte_set_fixmap_offset|get_user_mapping_size"
 raw="$raw|lookup_address_in_pgd(_attr)?"

@@ -168,23 +168,35 @@ static void take_notice(int sig, siginfo_t *info, void *context)
 	notices++;
 }
 
-/* A process that wants it has notice of one bad page before it reads it. */
-static void early_notice(struct __test_metadata *_metadata, int order)
+static void want_notice(struct __test_metadata *_metadata)
 {
 	struct sigaction action = { .sa_sigaction = take_notice, .sa_flags = SA_SIGINFO };
-	char *vma = filled_order(_metadata, PMD, order), *page = page_at(vma, 20);
-	uint64_t pfn = pfn_of(page);
 
 	ASSERT_EQ(0, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 	sigaction(SIGBUS, &action, NULL);
 	notices = 0;
-	EXPECT_EQ(0, poison(page, 1));
+}
+
+/* There has been one, and it was about @page alone. */
+static void had_notice(struct __test_metadata *_metadata, int order, void *page)
+{
 	EXPECT_EQ(1, notices) {
 		TH_LOG("order %d", order);
 	}
 	EXPECT_EQ(BUS_MCEERR_AO, notice.si_code);
 	EXPECT_EQ(page, notice.si_addr);
 	EXPECT_EQ(page_size, 1UL << notice.si_addr_lsb);
+}
+
+/* A process that wants it has notice of one bad page before it reads it. */
+static void early_notice(struct __test_metadata *_metadata, int order)
+{
+	char *vma = filled_order(_metadata, PMD, order), *page = page_at(vma, 20);
+	uint64_t pfn = pfn_of(page);
+
+	want_notice(_metadata);
+	EXPECT_EQ(0, poison(page, 1));
+	had_notice(_metadata, order, page);
 	EXPECT_TRUE(bad(page));
 	munmap(vma, PMD * page_size);
 	EXPECT_TRUE(unpoison(pfn));
@@ -202,6 +214,64 @@ TEST_F(stock, early_huge)
 		SKIP(return, NO_HUGE);
 	thp_mode("always");
 	early_notice(_metadata, pmd_order);
+}
+
+/*
+ * Of a folio that cannot be split there is notice as well, for those that want it; the
+ * page is still there, and so are the others.
+ */
+TEST_F(laf, early_held)
+{
+	int order;
+
+	for (order = MIN_ORDER; order <= 5; order++) {
+		char *vma = filled(_metadata, order), *page = page_at(vma, 38);
+		pid_t pid;
+		int fd;
+
+		notices = 0;
+		pid = child();
+		if (!pid) {
+			prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_LATE, 0, 0);
+			raise(SIGSTOP);
+			_exit(notices || !others_hold(vma, 0, 0));
+		}
+		waitpid(pid, NULL, WUNTRACED);
+		want_notice(_metadata);
+		fd = hold(page_at(vma, 37));
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-EBUSY, poison(page, 1));
+		had_notice(_metadata, order, page);
+		EXPECT_ORDER(order, page);
+		EXPECT_TRUE(others_hold(vma, 0, 0));
+		kill(pid, SIGCONT);
+		EXPECT_TRUE(child_ok(pid));
+		close(fd);
+		munmap(vma, PAGES * page_size);
+		unpoison_pages(38, 39);
+	}
+}
+
+/* That of PMD size is left as it is on stock. */
+TEST_F(stock, early_huge_held)
+{
+	uint64_t pfn;
+	char *vma;
+	int fd;
+
+	if (!huge_here())
+		SKIP(return, NO_HUGE);
+	thp_mode("always");
+	vma = filled_order(_metadata, PMD, pmd_order);
+	pfn = pfn_of(page_at(vma, 20));
+	want_notice(_metadata);
+	fd = hold(page_at(vma, 37));
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-EBUSY, poison(page_at(vma, 20), 1));
+	EXPECT_EQ(0, notices);
+	close(fd);
+	munmap(vma, PMD * page_size);
+	unpoison(pfn);
 }
 
 /* Nor is it copied into a huge page, whoever asks for one. */
