@@ -81,6 +81,7 @@ struct thread {
 
 static struct area common[THREADS];	/* the same memory, seen by each thread */
 static __thread const char *what = "nothing";
+static int self_fd;	/* a pidfd of the process */
 
 static uint32_t next(struct thread *t, uint32_t below)
 {
@@ -145,6 +146,14 @@ static void __attribute__((noreturn)) wrong(struct thread *t, struct area *a, si
 	_exit(3);
 }
 
+static void __attribute__((noreturn)) lost(struct thread *t, const char *call)
+{
+	printf("# wrong page after %s, thread %u of process %d, operation %lu\n", call, t->nr,
+	       getpid(), t->op);
+	fflush(stdout);
+	_exit(3);
+}
+
 static void check(struct thread *t, struct area *a, size_t page)
 {
 	if (!as_expected(a, page))
@@ -193,10 +202,43 @@ static void zapped(struct thread *t, struct area *a, size_t page)
 	a->pages[page].state = ZERO;
 }
 
-static void advise(struct area *a, size_t from, size_t nr, int advice)
+/* What there may be no memory for, or what may be busy or locked; nothing else. */
+static void may_fail(struct thread *t, long ret, const char *call, int argument)
 {
-	while (madvise(page_at(a->base, from), nr * page_size, advice) && errno == EAGAIN)
-		;
+	if (ret >= 0 || errno == ENOMEM || errno == EAGAIN || errno == EBUSY ||
+	    errno == EINVAL || errno == EINTR)
+		return;
+	printf("# wrong: %s %d: %s, thread %u of process %d, operation %lu\n",
+	       call, argument, strerror(errno), t->nr, getpid(), t->op);
+	fflush(stdout);
+	_exit(3);
+}
+
+static void advise(struct thread *t, struct area *a, size_t from, size_t nr, int advice)
+{
+	long ret;
+
+	do {
+		ret = madvise(page_at(a->base, from), nr * page_size, advice);
+	} while (ret && errno == EAGAIN);
+	may_fail(t, ret, "madvise", advice);
+}
+
+/* The same, as another process would. */
+static void advise_process(struct thread *t, struct area *a, size_t from, size_t nr)
+{
+	static const int advice[] = {
+		MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED, MADV_COLLAPSE,
+	};
+	/* in two pieces */
+	struct iovec iov[2] = {
+		{ page_at(a->base, from), (nr + 1) / 2 * page_size },
+		{ page_at(a->base, from + nr / 2 + 1), (nr - 1) / 2 * page_size },
+	};
+	int kind = advice[next(t, ARRAY_SIZE(advice))];
+
+	may_fail(t, syscall(__NR_process_madvise, self_fd, iov, 1UL + (nr > 2), kind, 0UL),
+		 "process_madvise", kind);
 }
 
 /* A child has all as it was, and what it writes stays its own. */
@@ -287,16 +329,16 @@ static void copy_in(struct thread *t, struct area *a, size_t page)
 	check(t, a, page);
 }
 
-static void prefer_node(struct area *a, size_t from, size_t nr, int node)
+static void prefer_node(struct thread *t, struct area *a, size_t from, size_t nr, int node)
 {
 	unsigned long mask = 1UL << node;
 
-	syscall(__NR_mbind, page_at(a->base, from), nr * page_size, MPOL_PREFERRED, &mask,
-		64UL, MPOL_MF_MOVE);
+	may_fail(t, syscall(__NR_mbind, page_at(a->base, from), nr * page_size, MPOL_PREFERRED,
+			    &mask, 64UL, MPOL_MF_MOVE), "mbind to node", node);
 }
 
 /* By turns to both nodes, also pages of one folio. */
-static void move_pages(struct area *a, size_t from, size_t nr)
+static void move_pages(struct thread *t, struct area *a, size_t from, size_t nr)
 {
 	void *pages[64];
 	int nodes[64], status[64];
@@ -308,7 +350,43 @@ static void move_pages(struct area *a, size_t from, size_t nr)
 		pages[i] = page_at(a->base, from + i);
 		nodes[i] = i / 5 % 2;
 	}
-	syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE);
+	may_fail(t, syscall(__NR_move_pages, 0, nr, pages, nodes, status, MPOL_MF_MOVE),
+		 "move_pages", nr);
+}
+
+/* Memory that is used, grows, shrinks and goes: in a place that nobody else is given. */
+static void resize(struct thread *t)
+{
+	size_t nr = 2 + next(t, next(t, 4) ? 40 : PAGES), offset = next(t, 1024);
+	size_t length = 2 * PAGES + 1024 + 40, more = nr + next(t, nr), less = 1 + next(t, nr - 1);
+	char *space = mmap(NULL, length * page_size, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t tag = t->rnd & 0xffffff;
+	char *vma;
+
+	if (space == MAP_FAILED)
+		return;
+	vma = page_at(space, offset);
+	/* what follows is free for it to grow, until another thread's mmap() has taken it */
+	if (mmap(vma, nr * page_size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		goto out;
+	fill(vma, nr, tag);
+	munmap(page_at(vma, nr), (length - offset - nr) * page_size);
+	length = offset + nr;
+	if (mremap(vma, nr * page_size, more * page_size, 0) == vma) {
+		length = offset + more;
+		if (!holds(vma, nr, tag))
+			lost(t, "mremap that grows");
+		fill(page_at(vma, nr), more - nr, tag + 1);
+	}
+	if (mremap(vma, (length - offset) * page_size, less * page_size, 0) == vma) {
+		length = offset + less;
+		if (!holds(vma, less, tag))
+			lost(t, "mremap that shrinks");
+	}
+out:
+	munmap(space, length * page_size);
 }
 
 static void keep_contents(struct thread *t, struct area *a, size_t from, size_t nr)
@@ -318,26 +396,28 @@ static void keep_contents(struct thread *t, struct area *a, size_t from, size_t 
 		MADV_NOHUGEPAGE, MADV_WILLNEED, MADV_POPULATE_READ,
 		MADV_POPULATE_WRITE, MADV_COLLAPSE,
 	};
-	uint32_t kind = next(t, ARRAY_SIZE(advice) + 5);
+	uint32_t kind = next(t, ARRAY_SIZE(advice) + 6);
 	char *start = page_at(a->base, from);
 
 	if (kind < ARRAY_SIZE(advice))
-		advise(a, from, nr, advice[kind]);
+		advise(t, a, from, nr, advice[kind]);
 	else if (kind == ARRAY_SIZE(advice))
-		mlock(start, nr * page_size);
+		may_fail(t, mlock(start, nr * page_size), "mlock", nr);
 	else if (kind == ARRAY_SIZE(advice) + 1)
-		munlock(start, nr * page_size);
+		may_fail(t, munlock(start, nr * page_size), "munlock", nr);
 	else if (kind == ARRAY_SIZE(advice) + 2)
-		move_pages(a, from, nr);
+		move_pages(t, a, from, nr);
+	else if (kind == ARRAY_SIZE(advice) + 3)
+		advise_process(t, a, from, nr);
 	else
-		prefer_node(a, from, nr, next(t, 2));
+		prefer_node(t, a, from, nr, next(t, 2));
 }
 
 static void one_operation(struct thread *t)
 {
 	struct area *a = next(t, 2) ? &t->own : &common[t->nr];
 	size_t from = next(t, PAGES), nr = 1 + next(t, next(t, 4) ? 40 : PAGES);
-	uint32_t kind = next(t, 16);
+	uint32_t kind = next(t, 17);
 
 	if (from + nr > PAGES)
 		nr = PAGES - from;
@@ -375,6 +455,9 @@ static void one_operation(struct thread *t)
 			each(t, a, from, nr, freed);
 		else
 			each(t, a, from, nr, zapped);
+	} else if (kind == 16) {
+		what = "resize";
+		resize(t);
 	} else if (a->shared) {
 		return;
 	} else if (kind == 13) {
@@ -412,6 +495,7 @@ static int run_process(unsigned int nr)
 	char *base = map_new(PAGES);
 	unsigned int i;
 
+	self_fd = syscall(__NR_pidfd_open, getpid(), 0);
 	for (i = 0; i < THREADS; i++) {
 		struct thread *t = &threads[i];
 
