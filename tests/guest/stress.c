@@ -38,6 +38,7 @@
 #define PROCESSES	3
 #define THREADS		3
 #define PAGES		1024	/* of an area: two page tables */
+#define SPACE		(3 * PAGES + 64)	/* for what moves, or grows */
 #define SWAP_PAGES	(64 << 8)
 
 static struct {
@@ -77,7 +78,14 @@ struct thread {
 	uint64_t rnd;
 	unsigned long op;
 	struct area own;
+	char *space;
 };
+
+/*
+ * Once all threads run, nobody maps memory but at a place that is its own: what one
+ * of them leaves unmapped, also by a call that has failed halfway, no other is given.
+ */
+static pthread_barrier_t all_run;
 
 static struct area common[THREADS];	/* the same memory, seen by each thread */
 static __thread const char *what = "nothing";
@@ -274,26 +282,26 @@ static void fork_and_check(struct thread *t, struct area *a, size_t from, size_t
 	}
 }
 
+static void keep_space(struct thread *t)
+{
+	while (mmap(t->space, SPACE * page_size, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
+		if (errno != ENOMEM)
+			_exit(4);
+}
+
 /* Away and back by mremap: to an address with other low bits in between. */
 static void move(struct thread *t, struct area *a, size_t from, size_t nr)
 {
-	char *space = mmap(NULL, (nr + 1024) * page_size, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	/* whether there is memory or not: the same seed is the same operations */
-	size_t offset = next(t, 1024);
-	char *home = page_at(a->base, from), *there;
+	char *home = page_at(a->base, from), *there = page_at(t->space, next(t, 1024));
 
-	if (space == MAP_FAILED)
-		return;
-	there = page_at(space, offset);
-	/* or another thread's mmap() could take the place meanwhile */
 	if (mremap(home, nr * page_size, nr * page_size,
 		   MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, there) == there)
 		while (mremap(there, nr * page_size, nr * page_size,
 			      MREMAP_MAYMOVE | MREMAP_FIXED, home) != home)
 			if (errno != ENOMEM)
 				_exit(4);
-	munmap(space, (nr + 1024) * page_size);
+	keep_space(t);
 }
 
 static void protect(struct thread *t, struct area *a, size_t from, size_t nr)
@@ -354,39 +362,27 @@ static void move_pages(struct thread *t, struct area *a, size_t from, size_t nr)
 		 "move_pages", nr);
 }
 
-/* Memory that is used, grows, shrinks and goes: in a place that nobody else is given. */
+/* Memory that is used, grows, shrinks and goes. */
 static void resize(struct thread *t)
 {
 	size_t nr = 2 + next(t, next(t, 4) ? 40 : PAGES), offset = next(t, 1024);
-	size_t length = 2 * PAGES + 1024 + 40, more = nr + next(t, nr), less = 1 + next(t, nr - 1);
-	char *space = mmap(NULL, length * page_size, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t tag = t->rnd & 0xffffff;
-	char *vma;
+	size_t more = nr + next(t, nr), less = 1 + next(t, nr - 1);
+	char *vma = page_at(t->space, offset);
+	uint32_t tag = t->rnd & 0xffffff;
 
-	if (space == MAP_FAILED)
+	if (mprotect(vma, nr * page_size, PROT_READ | PROT_WRITE))
 		return;
-	vma = page_at(space, offset);
-	/* what follows is free for it to grow, until another thread's mmap() has taken it */
-	if (mmap(vma, nr * page_size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == MAP_FAILED)
-		goto out;
 	fill(vma, nr, tag);
-	munmap(page_at(vma, nr), (length - offset - nr) * page_size);
-	length = offset + nr;
+	munmap(page_at(vma, nr), (SPACE - offset - nr) * page_size);
 	if (mremap(vma, nr * page_size, more * page_size, 0) == vma) {
-		length = offset + more;
 		if (!holds(vma, nr, tag))
 			lost(t, "mremap that grows");
 		fill(page_at(vma, nr), more - nr, tag + 1);
+		nr = more;
 	}
-	if (mremap(vma, (length - offset) * page_size, less * page_size, 0) == vma) {
-		length = offset + less;
-		if (!holds(vma, less, tag))
-			lost(t, "mremap that shrinks");
-	}
-out:
-	munmap(space, length * page_size);
+	if (mremap(vma, nr * page_size, less * page_size, 0) == vma && !holds(vma, less, tag))
+		lost(t, "mremap that shrinks");
+	keep_space(t);
 }
 
 static void keep_contents(struct thread *t, struct area *a, size_t from, size_t nr)
@@ -478,6 +474,7 @@ static void *run_thread(void *arg)
 {
 	struct thread *t = arg;
 
+	pthread_barrier_wait(&all_run);
 	if (opt.faults)
 		fail_me(true);
 	for (t->op = 0; opt.end ? time(NULL) < opt.end : t->op < opt.ops; t->op++)
@@ -496,6 +493,7 @@ static int run_process(unsigned int nr)
 	unsigned int i;
 
 	self_fd = syscall(__NR_pidfd_open, getpid(), 0);
+	pthread_barrier_init(&all_run, NULL, THREADS);
 	for (i = 0; i < THREADS; i++) {
 		struct thread *t = &threads[i];
 
@@ -506,6 +504,7 @@ static int run_process(unsigned int nr)
 		t->nr = i;
 		t->own.base = map_new(PAGES);
 		t->own.owner = i;
+		t->space = reserve(SPACE);
 		t->rnd = (opt.seed * 64 + nr * 8 + i + 1) * 0x9e3779b97f4a7c15;
 		next(t, 2);
 	}
@@ -660,12 +659,12 @@ int main(int argc, char **argv)
 		if (pid > 0) {
 			running--;
 			/* without memory to be had the kernel may kill */
-			if (opt.faults && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+			if (opt.faults && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) {
 				killed++;
-			else if (status)
-				ok = false;
-			if (status && !(opt.faults && WIFSIGNALED(status)))
+			} else if (status) {
 				printf("# process %d ended with status %#x\n", pid, status);
+				ok = false;
+			}
 			continue;
 		}
 		disturb(&self, pids);
